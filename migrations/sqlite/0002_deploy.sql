@@ -1,0 +1,1 @@
+-- Deployments: packages as they came, revisions of services, backups.

@@ -1,0 +1,1 @@
+-- Jobs: what the schedule holds and what ran.

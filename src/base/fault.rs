@@ -1,0 +1,360 @@
+//! The one error that crosses module borders.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::base::{Code, Place, Snippet, Text};
+
+/// What went wrong: a code, a message that is safe to send, a hint, a place, and whether to try again.
+///
+/// `detail` is for the log only and never leaves the server.
+#[derive(Clone)]
+pub struct Fault(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    custom: Option<Text>,
+    status: Option<u16>,
+    message: String,
+    hint: Option<String>,
+    place: Option<Place>,
+    snippet: Option<Snippet>,
+    retry: Retry,
+    errors: Vec<FieldError>,
+    headers: Vec<(Text, Text)>,
+    trace: Vec<String>,
+    detail: Option<String>,
+}
+
+/// Whether the same message may succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The message itself is at fault: never.
+    Never,
+    /// The cause may pass.
+    Later,
+}
+
+/// One problem of one field of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldError {
+    /// The way from the root of the input to the field.
+    pub path: Vec<Segment>,
+    /// The code of this problem.
+    pub code: Code,
+    /// What is wrong, for a person.
+    pub detail: String,
+}
+
+/// One step of the way to a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// A named field.
+    Name(Text),
+    /// A member of a list, counted from 0.
+    Index(usize),
+}
+
+impl Fault {
+    /// Makes a fault. The message is lower case, has no full stop, and names the object and the value.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let retry = if code.status() >= 500 {
+            Retry::Later
+        } else {
+            Retry::Never
+        };
+        Self(Box::new(Inner {
+            code,
+            custom: None,
+            status: None,
+            message: message.into(),
+            hint: None,
+            place: None,
+            snippet: None,
+            retry,
+            errors: Vec::new(),
+            headers: Vec::new(),
+            trace: Vec::new(),
+            detail: None,
+        }))
+    }
+
+    /// Adds a hint: a full sentence that tells what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the place in a source.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.0.place = Some(place);
+        self
+    }
+
+    /// Adds the source line at the place.
+    #[must_use]
+    pub fn showing(mut self, snippet: Snippet) -> Self {
+        self.0.snippet = Some(snippet);
+        self
+    }
+
+    /// Adds what only the log may see.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the problems of single fields.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// Adds a header to the answer, such as `WWW-Authenticate`.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
+        self.0
+            .headers
+            .push((Text::const_new(name), Text::new(value)));
+        self
+    }
+
+    /// Adds the script's call trace, innermost first.
+    #[must_use]
+    pub fn trace(mut self, trace: Vec<String>) -> Self {
+        self.0.trace = trace;
+        self
+    }
+
+    /// Sets the status and code a script chose with `ctx.fail`.
+    #[must_use]
+    pub fn chosen(mut self, status: Option<u16>, code: Option<Text>) -> Self {
+        self.0.status = status;
+        self.0.custom = code;
+        self
+    }
+
+    /// Returns the code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// Returns the code as clients see it: the script's own, or `KL-X000`.
+    pub fn code_text(&self) -> &str {
+        self.0.custom.as_deref().unwrap_or(self.0.code.as_str())
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        self.0.status.unwrap_or(self.0.code.status())
+    }
+
+    /// Returns the safe message.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns the hint.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Returns the place.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// Returns the problems of single fields.
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    /// Returns the headers of the answer.
+    pub fn headers(&self) -> &[(Text, Text)] {
+        &self.0.headers
+    }
+
+    /// Returns what only the log may see.
+    pub fn detail_text(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// Tells whether the same message may succeed later.
+    pub fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// Returns the block for people: code, place, source line, caret, hint, trace.
+    pub fn block(&self) -> String {
+        let inner = &self.0;
+        let mut lines = vec![format!("error[{}]: {}", self.code_text(), inner.message)];
+        if let Some(place) = &inner.place {
+            lines.push(format!("  --> {place}"));
+            if let Some(snippet) = &inner.snippet {
+                lines.extend(snippet_lines(place, snippet));
+            }
+        }
+        lines.extend(
+            inner
+                .errors
+                .iter()
+                .map(|error| format!("   = {}: {}", error.pointer(), error.detail)),
+        );
+        lines.extend(inner.hint.iter().map(|hint| format!("   = help: {hint}")));
+        if !inner.trace.is_empty() {
+            lines.push(format!("   = trace: {}", inner.trace.join(", ")));
+        }
+        lines.join("\n")
+    }
+}
+
+fn snippet_lines(place: &Place, snippet: &Snippet) -> Vec<String> {
+    let number = place.line.to_string();
+    let gutter = " ".repeat(number.len());
+    let mut lines = vec![
+        format!("{gutter} |"),
+        format!("{number} | {}", snippet.line),
+    ];
+    if place.column > 0 {
+        let before = place.column as usize - 1;
+        let pad: String = snippet
+            .line
+            .chars()
+            .take(before)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        lines.push(format!(
+            "{gutter} | {pad}{}",
+            "^".repeat(snippet.width.max(1) as usize)
+        ));
+    }
+    lines
+}
+
+impl FieldError {
+    /// Returns the way to the field as a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        self.path
+            .iter()
+            .map(|segment| match segment {
+                Segment::Name(name) => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+                Segment::Index(index) => format!("/{index}"),
+            })
+            .collect()
+    }
+
+    /// Returns the way to the field as an XPath below `root`, such as `/request/items[2]`.
+    pub fn xpath(&self, root: &str) -> String {
+        self.path
+            .iter()
+            .fold(format!("/{root}"), |path, segment| match segment {
+                Segment::Name(name) => format!("{path}/{name}"),
+                Segment::Index(index) => format!("{path}[{}]", index + 1),
+            })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code_text(), self.0.message)
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.block())?;
+        self.0
+            .detail
+            .iter()
+            .try_for_each(|detail| write!(f, "\n   = detail: {detail}"))
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Serialize for Fault {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", self.code_text())?;
+        map.serialize_entry("message", &self.0.message)?;
+        self.0
+            .hint
+            .iter()
+            .try_for_each(|hint| map.serialize_entry("hint", hint))?;
+        self.0
+            .place
+            .iter()
+            .try_for_each(|place| map.serialize_entry("place", &place.to_string()))?;
+        map.serialize_entry("diagnostic", &self.block())?;
+        map.end()
+    }
+}
+
+/// Problems found so far: a check reports all of them, not the first.
+#[derive(Debug, Default)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// Adds a problem.
+    pub fn push(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Returns `Ok` when there is none.
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_block_marks_the_column() {
+        let fault = Fault::new(Code::ScriptError, "attempt to index nil with 'get'")
+            .at(Place::new("scripts/a.lua", 12, 5))
+            .showing(Snippet {
+                line: "    ctx.kvbd:get(k)".into(),
+                width: 8,
+            })
+            .hint("Did you mean `kvdb`?");
+        expect_test::expect![[r"
+            error[KL-S101]: attempt to index nil with 'get'
+              --> scripts/a.lua:12:5
+               |
+            12 |     ctx.kvbd:get(k)
+               |     ^^^^^^^^
+               = help: Did you mean `kvdb`?"]]
+        .assert_eq(&fault.block());
+    }
+
+    #[test]
+    fn a_field_has_a_pointer_and_an_xpath() {
+        let path = vec![
+            Segment::Name("items".into()),
+            Segment::Index(1),
+            Segment::Name("a/b".into()),
+        ];
+        let error = FieldError {
+            path,
+            code: Code::InputType,
+            detail: String::new(),
+        };
+        assert_eq!(error.pointer(), "/items/1/a~1b");
+        assert_eq!(error.xpath("request"), "/request/items[2]/a/b");
+    }
+}

@@ -1,0 +1,36 @@
+//! Words with no behaviour outside themselves: values, faults, messages, names, units.
+//!
+//! Nothing here is async, does I/O or knows another module of the crate.
+
+mod cid;
+mod clock;
+mod code;
+mod fault;
+mod map;
+mod message;
+mod name;
+mod place;
+mod secret;
+mod units;
+mod value;
+
+pub use cid::Cid;
+pub use clock::{Clock, SystemClock};
+pub use code::{Code, Exit};
+pub use fault::{Fault, Faults, FieldError, Retry, Segment};
+pub use map::Map;
+pub use message::{Caller, HttpMeta, Inbound, Meta, Outcome, Reply};
+pub use name::{ObjectName, ServiceName, closest};
+pub use place::{Place, Snippet};
+pub use secret::Secret;
+pub use units::{ByteSize, Millis};
+pub use value::{Handle, Object, Value};
+
+/// The text type of values: short texts live inside it, without an allocation.
+pub type Text = compact_str::CompactString;
+
+/// A future that may cross threads.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A future that stays on the core that made it.
+pub type LocalBoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -1,0 +1,1 @@
+//! Bootstrap settings: `config/server.toml`, then the environment over it.

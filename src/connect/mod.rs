@@ -1,0 +1,2 @@
+//! Transports: one folder for each protocol, both directions.
+pub(crate) mod http;

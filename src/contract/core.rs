@@ -1,0 +1,40 @@
+//! One thread of the data plane, as everything that runs there sees it.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The state of one data-plane thread. Never leaves it; passed as `&Rc<Core>`.
+#[derive(Default)]
+pub struct Core {
+    /// The number of this core, from 0.
+    pub index: usize,
+    /// What modules keep per core: script VMs, HTTP clients. Made at first use.
+    locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
+}
+
+/// Something a module keeps once per core.
+pub trait CoreLocal: Any + Default {}
+
+impl Core {
+    /// Makes the state of core `index`.
+    pub fn new(index: usize) -> Self {
+        Self {
+            index,
+            locals: RefCell::default(),
+        }
+    }
+
+    /// Returns this core's `T`, made at first use.
+    pub fn local<T: CoreLocal>(&self) -> Rc<T> {
+        let key = TypeId::of::<T>();
+        let known = self.locals.borrow().get(&key).cloned();
+        let any = known.unwrap_or_else(|| {
+            let fresh: Rc<dyn Any> = Rc::new(T::default());
+            self.locals.borrow_mut().insert(key, Rc::clone(&fresh));
+            fresh
+        });
+        any.downcast::<T>().unwrap_or_default()
+    }
+}

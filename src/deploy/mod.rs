@@ -1,0 +1,1 @@
+//! Loads, checks, swaps and records the scripts.

@@ -1,0 +1,1 @@
+//! Objects as files: read, plan, apply, export. Knows no kind by name.

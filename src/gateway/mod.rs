@@ -1,0 +1,1 @@
+//! The pipeline: a message in, an outcome out.

@@ -1,0 +1,1 @@
+//! The three lists: kinds, formats, script languages.

@@ -1,0 +1,1 @@
+//! The two key/value stores behind one trait: embedded and Redis.

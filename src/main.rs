@@ -1,0 +1,5 @@
+//! The `kladka` binary.
+
+fn main() -> std::process::ExitCode {
+    kladka::cli::main()
+}

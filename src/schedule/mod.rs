@@ -1,0 +1,1 @@
+//! Jobs: when they fire, and their runs.

@@ -1,0 +1,1 @@
+//! Luau: compiles scripts, runs calls as coroutines under budgets.

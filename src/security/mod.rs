@@ -1,0 +1,1 @@
+//! Security definitions, one file each: its kind and its guard.

@@ -1,0 +1,83 @@
+//! Calls a service: binds, bounds, catches panics, checks. Every way in ends here.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+
+use crate::base::{Code, Fault, LocalBoxFuture, Value, closest};
+use crate::contract::{Answer, Core, Ctx, Entry};
+use crate::sio;
+
+/// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`.
+pub(crate) fn invoke<'a>(
+    core: &'a Rc<Core>,
+    ctx: &'a Ctx,
+    name: &'a str,
+    input: Value,
+) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
+    Box::pin(async move {
+        let entry = ctx.services.find(name).ok_or_else(|| unknown(ctx, name))?;
+        let declaration = entry.service.declaration();
+        let input = sio::bind(declaration, input, &[])?;
+        let mut answer = call(core, ctx, &entry, input).await?;
+        answer.value = sio::check(declaration, answer.value)?;
+        Ok(answer)
+    })
+}
+
+/// Calls a service with bound input, until its own or its caller's deadline; a panic becomes a fault.
+pub(crate) async fn call(
+    core: &Rc<Core>,
+    ctx: &Ctx,
+    entry: &Arc<Entry>,
+    input: Value,
+) -> Result<Answer, Fault> {
+    if ctx.depth >= ctx.limits.depth {
+        let limit = ctx.limits.depth;
+        return Err(Fault::new(
+            Code::TooNested,
+            format!("services invoke each other more than {limit} deep"),
+        ));
+    }
+    let declaration = entry.service.declaration();
+    let mut ctx = ctx.clone();
+    ctx.depth += 1;
+    if let Some(timeout) = declaration.timeout {
+        ctx.deadline = ctx.deadline.min(Instant::now() + timeout.into());
+    }
+    if let Some(cpu) = declaration.cpu {
+        ctx.limits.cpu_ms = cpu.0;
+    }
+    let running = AssertUnwindSafe(entry.service.call(core, &ctx, input)).catch_unwind();
+    match tokio::time::timeout_at(ctx.deadline.into(), running).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(panicked(&panic)),
+        Err(_elapsed) => Err(Fault::new(
+            Code::WallBudget,
+            format!("service '{}' did not answer in time", declaration.name),
+        )),
+    }
+}
+
+fn unknown(ctx: &Ctx, name: &str) -> Fault {
+    let fault = Fault::new(
+        Code::UnknownService,
+        format!("there is no service named '{name}'"),
+    );
+    let names = ctx.services.names();
+    match closest(name, names.iter().map(crate::base::ServiceName::as_str)) {
+        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+        None => fault,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Fault::new(Code::Internal, "the service failed unexpectedly").detail(format!("panic: {text}"))
+}

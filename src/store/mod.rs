@@ -1,0 +1,8 @@
+//! What must survive: objects, packages, revisions, jobs, runs. SQL stands here and nowhere else.
+//!
+//! One file for each table, each an `impl Store`; statements that differ between databases stand in `dialect/`.
+
+mod db;
+mod dialect;
+
+pub(crate) use db::Store;
