@@ -70,3 +70,9 @@ pub(crate) fn parse_text(text: String, limits: &Limits) -> Result<Node, Fault> {
     let facts = scan::scan(&text, limits)?;
     Node::document(text, facts, limits)
 }
+
+/// Returns namespace and local name of the root element, also of a document that is broken further on.
+pub(crate) fn peek_root(bytes: &[u8], charset: Option<&str>) -> Option<(String, String)> {
+    let text = encoding::decode(bytes, charset).ok()?;
+    scan::root(&text)
+}
