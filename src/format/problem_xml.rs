@@ -22,12 +22,17 @@ pub(crate) fn reply(fault: &Fault, inbound: &Inbound) -> Reply {
 fn document(fault: &Fault, inbound: &Inbound) -> String {
     let mut writer = Writer::with_declaration();
     writer.start("problem").attribute("xmlns", NAMESPACE);
-    writer.leaf("type", &format!("urn:kladka:error:{}", fault.code()));
+    let kind = fault.code().as_str().trim_start_matches("KL-");
+    writer.leaf("type", &format!("urn:kladka:error:{kind}"));
     writer.leaf("title", fault.code().title());
     writer.leaf("status", &fault.status().to_string());
     writer.leaf("detail", fault.message());
+    writer.leaf("instance", &format!("urn:cid:{}", inbound.cid));
     writer.leaf("code", fault.code_text());
-    writer.leaf("cid", &inbound.cid.to_string());
+    writer.leaf("cid", inbound.cid.as_str());
+    if let Some(hint) = fault.hint_text() {
+        writer.leaf("hint", hint);
+    }
     if !fault.field_errors().is_empty() {
         write_errors(&mut writer, fault, inbound);
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Code, Fault, Inbound, Map, Reply, Text, Value};
+use crate::base::{Code, Fault, Inbound, Map, Reply, Value};
 use crate::contract::{
     Answer, Declaration, Decoded, Format, FormatMaker, FormatOptions, XmlOptions,
 };
+use crate::format::answer;
 use crate::format::content_type::ContentType;
 use crate::format::problem_xml;
 use crate::xml::{self, Limits, Writer};
@@ -73,20 +74,11 @@ impl Format for Xml {
         answer: Answer,
         _inbound: &Inbound,
     ) -> Result<Reply, Fault> {
-        let (body, media_type) = match (answer.media_type, answer.value) {
-            (Some(kind), Value::Text(text)) => (Bytes::from(text.into_string()), kind),
-            (Some(kind), Value::Bytes(bytes)) => (bytes, kind),
-            (kind, value) => (
-                self.document(&value)?,
-                kind.unwrap_or(Text::const_new("application/xml; charset=utf-8")),
-            ),
-        };
-        Ok(Reply {
-            status: answer.status.unwrap_or(200),
-            headers: answer.headers,
-            media_type,
-            body,
-        })
+        if let Some(reply) = answer::as_is(&answer) {
+            return reply;
+        }
+        let body = self.document(&answer.value)?;
+        answer::reply(&answer, "application/xml; charset=utf-8", body)
     }
 
     fn fault(&self, fault: &Fault, inbound: &Inbound) -> Reply {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{Code, Fault, Inbound, Reply};
+use crate::base::{Code, Fault, Inbound, Reply, Text};
 use crate::contract::SoapVersion;
 use crate::format::soap::envelope::Envelope;
 use crate::format::soap::version;
@@ -44,7 +44,7 @@ pub(super) fn reply(fault: &Fault, inbound: &Inbound, supported: &[SoapVersion])
     Reply {
         status: status(fault, version, blame),
         headers: fault.headers().to_vec(),
-        media_type: version::media_type(version),
+        media_type: Text::const_new(version::media_type(version)),
         body: Bytes::from(writer.finish()),
     }
 }
@@ -173,7 +173,7 @@ fn security_code(fault: &Fault) -> Option<&'static str> {
 fn write_detail(writer: &mut Writer, fault: &Fault, inbound: &Inbound) {
     writer.start("error").attribute("xmlns", OURS);
     writer.leaf("code", fault.code_text());
-    writer.leaf("cid", &inbound.cid.to_string());
+    writer.leaf("cid", inbound.cid.as_str());
     if !fault.field_errors().is_empty() {
         let envelope = Envelope::read(inbound).ok();
         let operation = envelope.and_then(|envelope| envelope.operation);

@@ -18,6 +18,7 @@ use crate::contract::{
     Answer, Declaration, Decoded, Format, FormatMaker, FormatOptions, SoapInfo, SoapOptions,
     SoapVersion,
 };
+use crate::format::answer;
 use crate::format::content_type::ContentType;
 use crate::xml::{self, Node, Writer};
 use envelope::Envelope;
@@ -96,21 +97,12 @@ impl Format for Soap {
         answer: Answer,
         inbound: &Inbound,
     ) -> Result<Reply, Fault> {
+        if let Some(reply) = answer::as_is(&answer) {
+            return reply;
+        }
         let version = version::of_caller(inbound);
-        let (body, media_type) = match (answer.media_type, answer.value) {
-            (Some(kind), Value::Text(text)) => (Bytes::from(text.into_string()), kind),
-            (Some(kind), Value::Bytes(bytes)) => (bytes, kind),
-            (_, value) => (
-                self.document(version, &value, inbound)?,
-                version::media_type(version),
-            ),
-        };
-        Ok(Reply {
-            status: answer.status.unwrap_or(200),
-            headers: answer.headers,
-            media_type,
-            body,
-        })
+        let body = self.document(version, &answer.value, inbound)?;
+        answer::reply(&answer, version::media_type(version), body)
     }
 
     fn fault(&self, fault: &Fault, inbound: &Inbound) -> Reply {

@@ -1,6 +1,6 @@
 //! What differs between SOAP 1.1 and 1.2, and the guess which of them a caller speaks.
 
-use crate::base::{Inbound, Text};
+use crate::base::Inbound;
 use crate::contract::SoapVersion;
 use crate::format::content_type::ContentType;
 use crate::xml;
@@ -30,10 +30,10 @@ pub(super) fn name(version: SoapVersion) -> &'static str {
 }
 
 /// Returns the media type of messages.
-pub(super) fn media_type(version: SoapVersion) -> Text {
+pub(super) fn media_type(version: SoapVersion) -> &'static str {
     match version {
-        SoapVersion::V11 => Text::const_new("text/xml; charset=utf-8"),
-        SoapVersion::V12 => Text::const_new("application/soap+xml; charset=utf-8"),
+        SoapVersion::V11 => "text/xml; charset=utf-8",
+        SoapVersion::V12 => "application/soap+xml; charset=utf-8",
     }
 }
 
