@@ -1,1 +1,3 @@
 //! The script API, one file for each namespace.
+
+pub(crate) mod xml;
