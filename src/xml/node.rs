@@ -146,7 +146,7 @@ impl Node {
         self.doc.facts.has_instruction
     }
 
-    /// Returns the namespace a prefix has here, such as in a QName within a text.
+    /// Returns the namespace a prefix has here, as where a text holds a name with one.
     pub(crate) fn resolve_prefix(&self, prefix: &str) -> Option<&str> {
         let mut id = Some(self.id);
         while let Some(current) = id {
