@@ -1,8 +1,8 @@
 //! Builds documents for scripts, from a value or from a description of elements.
 //!
-//! A description is a map: `name`, and where wanted `namespace`, `attributes` and `content`; content is a
-//! text or other scalar, a description, a node, or a list of these. What was built is read once more, so
-//! that nothing leaves that a strict reader would refuse.
+//! A description is a map: `name`, and where wanted `namespace`, `attributes` and `content`;
+//! content is a text or other scalar, a description, a node, or a list of these. What was built is
+//! read once more, so that nothing leaves that a strict reader would refuse.
 
 use crate::base::{Code, Fault, Map, Value};
 use crate::xml::{Limits, Node, Writer, chars, scan, write};

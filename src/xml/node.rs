@@ -17,7 +17,8 @@ pub(crate) struct Node {
     pub(super) id: NodeId,
 }
 
-/// A document and what was learnt when reading it. The tree is an arena: dropping it recurses nowhere.
+/// A document and what was learnt when reading it. The tree is an arena: dropping it recurses
+/// nowhere.
 pub(super) struct Doc {
     pub(super) tree: Document<'static>,
     /// The text as it came, for lines.
