@@ -114,5 +114,5 @@ fn checked(document: String) -> Result<String, Fault> {
 }
 
 fn wrong(why: &str) -> Fault {
-    Fault::new(Code::ScriptArgument, format!("XML cannot be built: {why}"))
+    Fault::new(Code::ScriptArgument, why)
 }

@@ -269,34 +269,43 @@ pub(crate) const TABLE: &[HostFn] = &[
 ];
 
 fn parse(mut args: Args) -> Result<Value, Fault> {
-    let node = match args.take(0) {
-        Value::Bytes(bytes) => xml::parse(&bytes, None, &Limits::default())?,
+    let read = match args.take(0) {
+        Value::Bytes(bytes) => xml::parse(&bytes, None, &Limits::default()),
         other => {
             let text = Args::new(vec![other]).text(0, "text")?;
             let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
-            xml::parse_text(text.to_owned(), &Limits::default())?
+            xml::parse_text(text.to_owned(), &Limits::default())
         }
     };
+    let node = read.map_err(|fault| in_script("xml.parse", &fault))?;
     Ok(Value::Handle(Handle::new(node)))
 }
 
 fn build(mut args: Args) -> Result<Value, Fault> {
     let built = match args.take(0) {
-        Value::Map(description) => xml::build::from_description(&description)?,
+        Value::Map(description) => xml::build::from_description(&description),
         root => {
             let root = Args::new(vec![root]).text(0, "root")?;
             let options = args.map(2, "options")?;
             if let Some(name) = options.names().find(|name| *name != "namespace") {
                 return Err(wrong(format!("`xml.build` has no option `{name}`")));
             }
-            let namespace = options
-                .get("namespace")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            xml::build::from_value(&root, namespace, &args.take(1))?
+            let namespace = options.get("namespace").and_then(Value::as_str);
+            xml::build::from_value(&root, namespace.unwrap_or_default(), &args.take(1))
         }
     };
-    Ok(built.into())
+    built
+        .map(Value::from)
+        .map_err(|fault| in_script("xml.build", &fault))
+}
+
+/// Makes a fault the script's own: the text a script reads is not the message its caller sent.
+fn in_script(function: &str, fault: &Fault) -> Fault {
+    let own = wrong(format!("{function}: {}", fault.message()));
+    match fault.hint_text() {
+        Some(hint) => own.hint(hint),
+        None => own,
+    }
 }
 
 fn each(args: Args) -> Result<Value, Fault> {
@@ -541,7 +550,14 @@ mod tests {
         assert!(fails(each, &["//n:x".into(), map(&[("n", 1.into())])]).contains("must be a text"));
         assert!(fails(each, &[]).contains("`expression`"));
         let error = parse(Args::new(vec!["<a>".into()])).unwrap_err();
-        assert_eq!(error.code(), Code::Malformed);
+        // Not the status 400 of a caller's bad message.
+        assert_eq!(error.code(), Code::ScriptArgument);
+        assert!(
+            error
+                .message()
+                .starts_with("xml.parse: XML not well-formed at line 1"),
+            "{error}"
+        );
     }
 
     #[test]
