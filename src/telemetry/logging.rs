@@ -2,42 +2,11 @@
 
 use std::io::IsTerminal as _;
 
-use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
 
-/// `[log]` of `server.toml`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogSettings {
-    /// The least level that is written, or a filter such as `info,kladka::deploy=debug`.
-    pub level: String,
-    /// How lines are written.
-    pub format: LogFormat,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// `text` on a terminal, `json` elsewhere.
-    #[default]
-    Auto,
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Auto,
-        }
-    }
-}
+use crate::config::{LogFormat, LogSettings};
 
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {

@@ -4,6 +4,6 @@ mod logging;
 mod metrics;
 mod stats;
 
-pub(crate) use logging::{LogFormat, LogSettings, init as init_logging};
+pub(crate) use logging::init as init_logging;
 pub(crate) use metrics::MetricsPage;
 pub(crate) use stats::{CallStats, Outcome};
