@@ -1,0 +1,1 @@
+//! What the tests share: a server of the real binary, and peers.
