@@ -26,9 +26,20 @@ pub(crate) struct AdminPort {
 
 impl AdminPort {
     /// Makes the port of a server.
-    pub(crate) fn new(operations: Vec<Arc<dyn Native>>, token: String, health: Arc<dyn Health>) -> Arc<Self> {
-        let operations = operations.into_iter().map(|operation| (operation.name(), operation)).collect();
-        Arc::new(Self { operations, token, health })
+    pub(crate) fn new(
+        operations: Vec<Arc<dyn Native>>,
+        token: String,
+        health: Arc<dyn Health>,
+    ) -> Arc<Self> {
+        let operations = operations
+            .into_iter()
+            .map(|operation| (operation.name(), operation))
+            .collect();
+        Arc::new(Self {
+            operations,
+            token,
+            health,
+        })
     }
 
     /// Serves connections until `stop` resolves.
@@ -37,7 +48,9 @@ impl AdminPort {
         listener: tokio::net::TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        axum::serve(listener, router(self)).with_graceful_shutdown(stop).await
+        axum::serve(listener, router(self))
+            .with_graceful_shutdown(stop)
+            .await
     }
 }
 
@@ -55,13 +68,24 @@ fn router(port: Arc<AdminPort>) -> Router {
 
 /// Refuses requests whose `Host` is a name: a page in a browser could have resolved it to this server.
 async fn only_by_address(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name).trim_matches(['[', ']']);
-    let by_address = name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok();
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, _port)| name)
+        .trim_matches(['[', ']']);
+    let by_address =
+        name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok();
     if by_address {
         return next.run(request).await;
     }
-    let fault = Fault::new(Code::Forbidden, format!("the admin port does not answer to the name {name:?}"));
+    let fault = Fault::new(
+        Code::Forbidden,
+        format!("the admin port does not answer to the name {name:?}"),
+    );
     problem(&Cid::fresh(), &fault.hint("Use its address, or localhost."))
 }
 
@@ -73,7 +97,10 @@ async fn operate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let given = headers.get("x-correlation-id").and_then(|cid| cid.to_str().ok()).and_then(Cid::accept);
+    let given = headers
+        .get("x-correlation-id")
+        .and_then(|cid| cid.to_str().ok())
+        .and_then(Cid::accept);
     let cid = given.unwrap_or_else(Cid::fresh);
     let answer = match authorise(&port, &headers) {
         Ok(()) => run(&port, &name, &method, query.as_deref(), &body).await,
@@ -96,7 +123,10 @@ async fn run(
     body: &[u8],
 ) -> Result<Json, Fault> {
     let operation = port.operations.get(name).ok_or_else(|| {
-        let fault = Fault::new(Code::UnknownOperation, format!("there is no operation '{name}'"));
+        let fault = Fault::new(
+            Code::UnknownOperation,
+            format!("there is no operation '{name}'"),
+        );
         match crate::base::closest(name, port.operations.keys().copied()) {
             Some(near) => fault.hint(format!("Did you mean `{near}`?")),
             None => fault,
@@ -109,25 +139,40 @@ fn arguments(method: &axum::http::Method, query: Option<&str>, body: &[u8]) -> R
     match *method {
         axum::http::Method::GET => {
             let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-            Ok(Json::Object(pairs.map(|(name, text)| (name.into_owned(), plain(&text))).collect()))
+            Ok(Json::Object(
+                pairs
+                    .map(|(name, text)| (name.into_owned(), plain(&text)))
+                    .collect(),
+            ))
         }
         axum::http::Method::POST if body.iter().all(u8::is_ascii_whitespace) => Ok(json!({})),
-        axum::http::Method::POST => serde_json::from_slice(body)
-            .map_err(|error| Fault::new(Code::BadArguments, format!("the body is not JSON: {error}"))),
-        _ => Err(Fault::new(Code::WrongMethod, format!("{method} is not answered here")).header("Allow", "GET, POST")),
+        axum::http::Method::POST => serde_json::from_slice(body).map_err(|error| {
+            Fault::new(Code::BadArguments, format!("the body is not JSON: {error}"))
+        }),
+        _ => Err(
+            Fault::new(Code::WrongMethod, format!("{method} is not answered here"))
+                .header("Allow", "GET, POST"),
+        ),
     }
 }
 
 /// A query has only text: numbers and truth values are taken as such.
 fn plain(text: &str) -> Json {
-    let scalar = serde_json::from_str(text).ok().filter(|json: &Json| json.is_number() || json.is_boolean());
+    let scalar = serde_json::from_str(text)
+        .ok()
+        .filter(|json: &Json| json.is_number() || json.is_boolean());
     scalar.unwrap_or_else(|| Json::from(text))
 }
 
 fn authorise(port: &AdminPort, headers: &HeaderMap) -> Result<(), Fault> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let same = aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), port.token.as_bytes());
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = given
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    let same =
+        aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), port.token.as_bytes());
     same.map_err(|_different| {
         Fault::new(Code::BadToken, "the admin token is missing or wrong")
             .hint("Send the text of data/token as `Authorization: Bearer …`.")
@@ -141,7 +186,11 @@ async fn ready(
 ) -> Response {
     let verbose = query.get("verbose").is_some_and(|text| text != "false");
     let (ready, text) = port.health.ready(verbose);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, text).into_response()
 }
 
@@ -152,8 +201,14 @@ async fn metrics(State(port): State<Arc<AdminPort>>) -> Response {
 
 async fn unknown_path(request: Request) -> Response {
     let path = request.uri().path();
-    let fault = Fault::new(Code::UnknownOperation, format!("there is nothing at {path}"));
-    problem(&Cid::fresh(), &fault.hint("Operations stand at /api/v1/NAME."))
+    let fault = Fault::new(
+        Code::UnknownOperation,
+        format!("there is nothing at {path}"),
+    );
+    problem(
+        &Cid::fresh(),
+        &fault.hint("Operations stand at /api/v1/NAME."),
+    )
 }
 
 /// Answers a fault; people who run the server may see its diagnostic.
@@ -171,7 +226,10 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = reply(cid, status, "application/problem+json", body.to_string());
     for (name, value) in fault.headers() {
-        let pair = (header::HeaderName::try_from(name.as_str()), header::HeaderValue::try_from(value.as_str()));
+        let pair = (
+            header::HeaderName::try_from(name.as_str()),
+            header::HeaderValue::try_from(value.as_str()),
+        );
         if let (Ok(name), Ok(value)) = pair {
             response.headers_mut().insert(name, value);
         }
@@ -180,6 +238,10 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
 }
 
 fn reply(cid: &Cid, status: StatusCode, kind: &'static str, body: String) -> Response {
-    let headers = [("content-type", kind), ("x-correlation-id", cid.as_str()), ("cache-control", "no-store")];
+    let headers = [
+        ("content-type", kind),
+        ("x-correlation-id", cid.as_str()),
+        ("cache-control", "no-store"),
+    ];
     (status, headers, body).into_response()
 }

@@ -16,7 +16,11 @@ struct Operation<F> {
 }
 
 /// Returns the operation `name` that runs `run`. Unknown arguments are refused if the input type says so.
-pub(super) fn operation<I, O, F, R>(name: &'static str, doc: &'static str, run: F) -> Arc<dyn Native>
+pub(super) fn operation<I, O, F, R>(
+    name: &'static str,
+    doc: &'static str,
+    run: F,
+) -> Arc<dyn Native>
 where
     I: DeserializeOwned,
     O: Serialize,
@@ -29,7 +33,8 @@ where
         let running = input.map(&run);
         Box::pin(async move {
             let output = running?.await?;
-            serde_json::to_value(output).map_err(|error| Fault::new(Code::Internal, format!("{name}: {error}")))
+            serde_json::to_value(output)
+                .map_err(|error| Fault::new(Code::Internal, format!("{name}: {error}")))
         })
     };
     Arc::new(Operation { name, doc, run })
@@ -65,9 +70,17 @@ mod tests {
 
     #[tokio::test]
     async fn arguments_are_typed_and_an_unknown_one_is_named() {
-        let add = operation("kladka.test.add", "Adds.", |pair: Pair| async move { Ok(pair.a + pair.b) });
-        assert_eq!(add.call(serde_json::json!({"a": 1, "b": 2})).await.unwrap(), 3);
-        let fault = add.call(serde_json::json!({"a": 1, "b": 2, "c": 3})).await.unwrap_err();
+        let add = operation("kladka.test.add", "Adds.", |pair: Pair| async move {
+            Ok(pair.a + pair.b)
+        });
+        assert_eq!(
+            add.call(serde_json::json!({"a": 1, "b": 2})).await.unwrap(),
+            3
+        );
+        let fault = add
+            .call(serde_json::json!({"a": 1, "b": 2, "c": 3}))
+            .await
+            .unwrap_err();
         assert_eq!(fault.code(), Code::BadArguments);
         assert!(fault.message().contains("`c`"), "{fault}");
     }

@@ -15,23 +15,39 @@ pub(super) fn run(global: &Global, command: JobCommand, out: Out) -> Ended {
         JobCommand::Run { name, wait } => start(&client, &name, wait, out),
         JobCommand::Next { name, count } => {
             let input = json!({ "name": name, "n": count });
-            show(&client, "kladka.job.next", &input, out, |answer| cell(answer, "next").replace(' ', "\n"))
+            show(&client, "kladka.job.next", &input, out, |answer| {
+                cell(answer, "next").replace(' ', "\n")
+            })
         }
         JobCommand::Pause { name, note } => {
             let input = json!({ "name": name, "note": note });
-            show(&client, "kladka.job.pause", &input, out, |_| format!("{name} is paused"))
+            show(&client, "kladka.job.pause", &input, out, |_| {
+                format!("{name} is paused")
+            })
         }
         JobCommand::Resume { name } => {
             let input = json!({ "name": name });
-            show(&client, "kladka.job.resume", &input, out, |_| format!("{name} fires again"))
+            show(&client, "kladka.job.resume", &input, out, |_| {
+                format!("{name} fires again")
+            })
         }
-        JobCommand::History { name, count } => {
-            show(&client, "kladka.job.history", &json!({ "name": name, "limit": count }), out, runs)
-        }
+        JobCommand::History { name, count } => show(
+            &client,
+            "kladka.job.history",
+            &json!({ "name": name, "limit": count }),
+            out,
+            runs,
+        ),
     }
 }
 
-fn show(client: &Client, operation: &str, input: &Json, out: Out, text: impl FnOnce(&Json) -> String) -> Ended {
+fn show(
+    client: &Client,
+    operation: &str,
+    input: &Json,
+    out: Out,
+    text: impl FnOnce(&Json) -> String,
+) -> Ended {
     let answer = client.call(operation, input)?;
     out.document(&answer, text);
     Ok(DONE)
@@ -65,10 +81,24 @@ fn runs(answer: &Json) -> String {
 
 fn start(client: &Client, name: &str, wait: bool, out: Out) -> Ended {
     let run = client.call("kladka.job.run", &json!({ "name": name, "wait": wait }))?;
-    out.document(&run, |run| format!("{name} {} · {} ms · cid {}", cell(run, "state"), cell(run, "elapsed_ms"), cell(run, "cid")));
-    let failed = matches!(run.get("state").and_then(Json::as_str), Some("failed" | "timed_out" | "lost" | "cancelled"));
+    out.document(&run, |run| {
+        format!(
+            "{name} {} · {} ms · cid {}",
+            cell(run, "state"),
+            cell(run, "elapsed_ms"),
+            cell(run, "cid")
+        )
+    });
+    let failed = matches!(
+        run.get("state").and_then(Json::as_str),
+        Some("failed" | "timed_out" | "lost" | "cancelled")
+    );
     if failed {
-        out.talk(&format!("error[{}]: {}", cell(&run, "fault_code"), cell(&run, "fault_message")));
+        out.talk(&format!(
+            "error[{}]: {}",
+            cell(&run, "fault_code"),
+            cell(&run, "fault_message")
+        ));
         return Ok(code(Exit::Unexpected));
     }
     Ok(DONE)

@@ -31,8 +31,15 @@ struct Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let document = serde_json::to_value(&fault).unwrap_or_default();
-        let detail = fault.detail_text().map(|detail| format!("\n   = detail: {detail}")).unwrap_or_default();
-        Self { exit: fault.code().exit(), block: fault.block() + &detail, document }
+        let detail = fault
+            .detail_text()
+            .map(|detail| format!("\n   = detail: {detail}"))
+            .unwrap_or_default();
+        Self {
+            exit: fault.code().exit(),
+            block: fault.block() + &detail,
+            document,
+        }
     }
 }
 
@@ -44,7 +51,9 @@ const DONE: ExitCode = ExitCode::SUCCESS;
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
     let line = args::CommandLine::parse();
-    let out = Out { json: line.global.json };
+    let out = Out {
+        json: line.global.json,
+    };
     match run(&line.global, line.command, out) {
         Ok(code) => code,
         Err(failure) => out.failure(&failure),

@@ -22,11 +22,15 @@ pub(super) fn channel(global: &Global, command: ChannelCommand, out: Out) -> End
                 ("CALLS", "calls"),
             ];
             let channels = client.call("kladka.channel.list", &json!({}))?;
-            out.document(&channels, |channels| listing(channels, "channels", &columns));
+            out.document(&channels, |channels| {
+                listing(channels, "channels", &columns)
+            });
         }
         ChannelCommand::Show { name } => {
             let channel = client.call("kladka.channel.show", &json!({ "name": name }))?;
-            out.document(&channel, |channel| serde_json::to_string_pretty(channel).unwrap_or_default());
+            out.document(&channel, |channel| {
+                serde_json::to_string_pretty(channel).unwrap_or_default()
+            });
         }
     }
     Ok(DONE)
@@ -36,13 +40,26 @@ pub(super) fn outgoing(global: &Global, command: OutgoingCommand, out: Out) -> E
     let client = Client::new(global)?;
     match command {
         OutgoingCommand::List => {
-            let columns = [("NAME", "name"), ("KIND", "kind"), ("ADDRESS", "address"), ("STATE", "state")];
+            let columns = [
+                ("NAME", "name"),
+                ("KIND", "kind"),
+                ("ADDRESS", "address"),
+                ("STATE", "state"),
+            ];
             let connections = client.call("kladka.outgoing.list", &json!({}))?;
-            out.document(&connections, |connections| listing(connections, "outgoing", &columns));
+            out.document(&connections, |connections| {
+                listing(connections, "outgoing", &columns)
+            });
         }
         OutgoingCommand::Ping { name } => {
             let pong = client.call("kladka.outgoing.ping", &json!({ "name": name }))?;
-            out.document(&pong, |pong| format!("{name} answered {} in {} ms", cell(pong, "status"), cell(pong, "elapsed_ms")));
+            out.document(&pong, |pong| {
+                format!(
+                    "{name} answered {} in {} ms",
+                    cell(pong, "status"),
+                    cell(pong, "elapsed_ms")
+                )
+            });
         }
     }
     Ok(DONE)

@@ -25,8 +25,12 @@ pub(super) fn start(global: &Global) -> Ended {
 
 fn serve(global: &Global, mode: Mode) -> Ended {
     let project = Project::open(&global.project)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
         let server = Server::start(mode, project, Environment::of_process()).await?;
         notice(&server.greeting());
@@ -46,10 +50,14 @@ pub(super) fn stop(global: &Global, out: Out) -> Ended {
     std::thread::spawn(move || sender.send(File::open(lock).and_then(|file| file.lock_shared())));
     match receiver.recv_timeout(Duration::from_secs(60)) {
         Ok(_released) => {
-            out.document(&answer, |answer| format!("stopped (process {})", cell(answer, "pid")));
+            out.document(&answer, |answer| {
+                format!("stopped (process {})", cell(answer, "pid"))
+            });
             Ok(DONE)
         }
-        Err(_late) => Err(Fault::new(Code::WaitTimeout, "the server still finishes what runs").into()),
+        Err(_late) => {
+            Err(Fault::new(Code::WaitTimeout, "the server still finishes what runs").into())
+        }
     }
 }
 
@@ -57,11 +65,32 @@ pub(super) fn stop(global: &Global, out: Out) -> Ended {
 pub(super) fn status(global: &Global, out: Out) -> Ended {
     let status = Client::new(global)?.call("kladka.server.status", &json!({}))?;
     out.document(&status, |status| {
-        let fields =
-            ["state", "mode", "version", "pid", "uptime", "services", "channels", "jobs", "kvdb", "rev", "endpoints"];
+        let fields = [
+            "state",
+            "mode",
+            "version",
+            "pid",
+            "uptime",
+            "services",
+            "channels",
+            "jobs",
+            "kvdb",
+            "rev",
+            "endpoints",
+        ];
         let mut lines: Vec<String> = fields.iter().map(|field| line(status, field)).collect();
-        let degraded = status.get("degraded").and_then(Json::as_array).into_iter().flatten();
-        lines.extend(degraded.map(|item| format!("degraded   {}: {}", cell(item, "object"), cell(item, "message"))));
+        let degraded = status
+            .get("degraded")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten();
+        lines.extend(degraded.map(|item| {
+            format!(
+                "degraded   {}: {}",
+                cell(item, "object"),
+                cell(item, "message")
+            )
+        }));
         lines.join("\n")
     });
     Ok(DONE)
@@ -69,7 +98,11 @@ pub(super) fn status(global: &Global, out: Out) -> Ended {
 
 fn line(status: &Json, field: &str) -> String {
     let shown = match status.get(field).and_then(Json::as_object) {
-        Some(map) => map.iter().map(|(_, text)| text.as_str().unwrap_or_default()).collect::<Vec<_>>().join(" "),
+        Some(map) => map
+            .iter()
+            .map(|(_, text)| text.as_str().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join(" "),
         None => cell(status, field),
     };
     format!("{field:10} {shown}")
