@@ -1,0 +1,1 @@
+//! The scheduler against a real database, with a clock that the tests set.
