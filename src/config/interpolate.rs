@@ -54,7 +54,10 @@ pub(crate) fn secret_variable(name: &str) -> String {
             '_'
         }
     };
-    format!("KLADKA_SECRET_{}", name.chars().map(upper).collect::<String>())
+    format!(
+        "KLADKA_SECRET_{}",
+        name.chars().map(upper).collect::<String>()
+    )
 }
 
 /// A body whose placeholders were filled.
@@ -285,8 +288,9 @@ fn placeholder(inside: &str) -> Result<Placeholder, Fault> {
 
 fn bad(inside: &str) -> Fault {
     let message = format!("placeholder '${{{inside}}}' is not understood");
-    Fault::new(Code::ConfigConstraint, message)
-        .hint("Write `${env.NAME}`, `${env.NAME:-default}` or `${secret.NAME}`; `$${` for `${` itself.")
+    Fault::new(Code::ConfigConstraint, message).hint(
+        "Write `${env.NAME}`, `${env.NAME:-default}` or `${secret.NAME}`; `$${` for `${` itself.",
+    )
 }
 
 fn unknown_namespace(inside: &str, namespace: &str) -> Fault {
@@ -364,8 +368,14 @@ mod tests {
             (json!({"ratio": "${env.F}"}), json!({"ratio": 0.5})),
             (json!({"ratio": "${env.N}"}), json!({"ratio": 17})),
             (json!({"timeout": "${env.D}"}), json!({"timeout": "3s"})),
-            (json!({"key": "${secret.client1_key}"}), json!({"key": "007"})),
-            (json!({"any": {"x": ["${env.N}"]}}), json!({"any": {"x": ["17"]}})),
+            (
+                json!({"key": "${secret.client1_key}"}),
+                json!({"key": "007"}),
+            ),
+            (
+                json!({"any": {"x": ["${env.N}"]}}),
+                json!({"any": {"x": ["17"]}}),
+            ),
         ];
         for (body, wanted) in table {
             assert_eq!(filled(&body).unwrap().body, wanted, "{body}");
@@ -410,7 +420,15 @@ mod tests {
 
     #[test]
     fn a_placeholder_written_wrongly_is_named() {
-        for bad in ["${env.A", "${enw.A}", "${A}", "${env.}", "${env.a b}", "${file.x}", "${env.A:-${env.B}}"] {
+        for bad in [
+            "${env.A",
+            "${enw.A}",
+            "${A}",
+            "${env.}",
+            "${env.a b}",
+            "${file.x}",
+            "${env.A:-${env.B}}",
+        ] {
             let faults = filled(&json!({ "key": bad })).unwrap_err();
             assert_eq!(faults.0[0].code(), Code::ConfigConstraint, "{bad}");
             assert_eq!(check(bad).unwrap().code(), Code::ConfigConstraint, "{bad}");

@@ -147,6 +147,13 @@ impl<'a> Schema<'a> {
         self.hint("x-ref")?.as_str()
     }
 
+    fn allows_exactly(self, value: &Value) -> bool {
+        self.layers().into_iter().any(|layer| {
+            let many = layer.keyword("enum").and_then(Value::as_array);
+            layer.keyword("const") == Some(value) || many.is_some_and(|many| many.contains(value))
+        })
+    }
+
     fn hint(self, name: &str) -> Option<&'a Value> {
         self.layers()
             .into_iter()
@@ -223,7 +230,9 @@ pub(crate) fn references_of(schema: &Value, body: &Value) -> Vec<(String, String
     let mut references = Vec::new();
     each_scalar(Schema::new(schema), body, &mut |pointer, value, schemas| {
         let role = schemas.iter().find_map(|schema| schema.reference());
-        if let (Some(text), Some(role)) = (value.as_str(), role) {
+        // A place may also take a fixed word, such as `security: none`.
+        let is_word = schemas.iter().any(|schema| schema.allows_exactly(value));
+        if let (Some(text), Some(role), false) = (value.as_str(), role, is_word) {
             references.push((pointer.to_owned(), role.to_owned(), text.to_owned()));
         }
     });
@@ -261,7 +270,10 @@ mod tests {
         let pairs = |p: &str, t: &str| (p.to_owned(), t.to_owned());
         assert_eq!(
             secrets_of(&schema, &body),
-            [pairs("/nested/password", "a"), pairs("/list/0/password", "b")]
+            [
+                pairs("/nested/password", "a"),
+                pairs("/list/0/password", "b")
+            ]
         );
         let references = references_of(&schema, &body);
         assert_eq!(references.len(), 1);

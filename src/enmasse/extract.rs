@@ -54,7 +54,8 @@ impl Extract<'_> {
                     let known = self.sections.iter().map(|section| section.key.as_str());
                     let known = known.chain(["version", "project", "environment"]);
                     let hint = did_you_mean(key, known);
-                    let fault = Fault::new(Code::ConfigUnknownKey, format!("unknown section '{key}'"));
+                    let fault =
+                        Fault::new(Code::ConfigUnknownKey, format!("unknown section '{key}'"));
                     self.report(with(fault, hint), &entry.spot);
                 }
             }
@@ -69,9 +70,15 @@ impl Extract<'_> {
     fn version(&mut self, value: &Node) {
         let known = matches!(&value.data, Data::Number(n) if n.as_i64() == Some(VERSION));
         if !known && !matches!(value.data, Data::Unusable) {
-            let message = format!("version {} of the configuration is not known", value.to_json());
+            let message = format!(
+                "version {} of the configuration is not known",
+                value.to_json()
+            );
             let hint = format!("This kladka reads `version: {VERSION}`.");
-            self.report(Fault::new(Code::ConfigConstraint, message).hint(hint), &value.spot);
+            self.report(
+                Fault::new(Code::ConfigConstraint, message).hint(hint),
+                &value.spot,
+            );
         }
     }
 
@@ -114,7 +121,13 @@ impl Extract<'_> {
                     let title = format!("{} '{}'", section.group, named.key);
                     if self.entries(&named.value, &title).is_some() {
                         let name = (named.key.as_str(), &named.spot);
-                        self.named(&section.group, &section.key, name, &named.value, &["enabled"]);
+                        self.named(
+                            &section.group,
+                            &section.key,
+                            name,
+                            &named.value,
+                            &["enabled"],
+                        );
                     }
                 }
             }
@@ -146,8 +159,14 @@ impl Extract<'_> {
     fn typed(&mut self, section: &Section, member: &Node) -> Option<String> {
         let Some(entry) = member.entry("type") else {
             let message = format!("{}: key 'type' is missing", title(section, member));
-            let hint = format!("Add `type: …`; {}.", sections::known(self.kinds, &section.group));
-            self.report(Fault::new(Code::ConfigMissing, message).hint(hint), head(member));
+            let hint = format!(
+                "Add `type: …`; {}.",
+                sections::known(self.kinds, &section.group)
+            );
+            self.report(
+                Fault::new(Code::ConfigMissing, message).hint(hint),
+                head(member),
+            );
             return None;
         };
         let Some(last) = entry.value.text() else {
@@ -155,7 +174,8 @@ impl Extract<'_> {
             return None;
         };
         let kind = format!("{}.{last}", section.group);
-        self.is_known(&kind, last, &entry.value.spot).then_some(kind)
+        self.is_known(&kind, last, &entry.value.spot)
+            .then_some(kind)
     }
 
     /// Returns the kind whose protocol is among the keys.
@@ -181,7 +201,10 @@ impl Extract<'_> {
                     second.key
                 );
                 let hint = "Keep one of them; make two objects for two protocols.";
-                self.report(Fault::new(Code::ConfigConstraint, message).hint(hint), &second.spot);
+                self.report(
+                    Fault::new(Code::ConfigConstraint, message).hint(hint),
+                    &second.spot,
+                );
                 None
             }
         }
@@ -196,7 +219,9 @@ impl Extract<'_> {
             .collect();
         let foreign = |entry: &&Entry| {
             let declared = |schema: &serde_json::Value| {
-                schema.pointer("/properties").is_some_and(|p| p.get(&entry.key).is_some())
+                schema
+                    .pointer("/properties")
+                    .is_some_and(|p| p.get(&entry.key).is_some())
             };
             let map = matches!(entry.value.data, Data::Map(_) | Data::Null);
             map && !ATTRIBUTES.contains(&entry.key.as_str()) && !schemas.iter().any(declared)
@@ -210,7 +235,10 @@ impl Extract<'_> {
         let protocols = kinds.iter().filter_map(|kind| sections::last_part(kind));
         let protocols: Vec<_> = protocols.map(|last| format!("`{last}: …`")).collect();
         let hint = format!("Add one of {}.", protocols.join(", "));
-        self.report(Fault::new(Code::ConfigMissing, message).hint(hint), head(member));
+        self.report(
+            Fault::new(Code::ConfigMissing, message).hint(hint),
+            head(member),
+        );
     }
 
     fn is_known(&mut self, kind: &str, written: &str, spot: &Spot) -> bool {
@@ -220,20 +248,31 @@ impl Extract<'_> {
         let group = sections::group_of(kind);
         let known = sections::known(self.kinds, group);
         let names = sections::of_group(self.kinds, group);
-        let parts = names.iter().map(|name| sections::last_part(name).unwrap_or(name));
+        let parts = names
+            .iter()
+            .map(|name| sections::last_part(name).unwrap_or(name));
         let hint = did_you_mean(written, parts);
         let message = format!("kind '{kind}' is not known; {known}");
-        self.report(with(Fault::new(Code::ConfigUnknownKey, message), hint), spot);
+        self.report(
+            with(Fault::new(Code::ConfigUnknownKey, message), hint),
+            spot,
+        );
         false
     }
 
     fn object(&mut self, kind: &str, scope: &str, member: &Node, attributes: &[&str]) {
-        if self.entries(member, &format!("an object of '{scope}'")).is_none() {
+        if self
+            .entries(member, &format!("an object of '{scope}'"))
+            .is_none()
+        {
             return;
         }
         match member.entry("name").map(|entry| &entry.value) {
             None => {
-                let fault = Fault::new(Code::ConfigMissing, format!("an object of kind {kind} has no name"));
+                let fault = Fault::new(
+                    Code::ConfigMissing,
+                    format!("an object of kind {kind} has no name"),
+                );
                 self.report(fault.hint("Add `name: …`."), &member.spot);
             }
             Some(value) => match value.text() {
@@ -258,7 +297,8 @@ impl Extract<'_> {
         let key = (scope.to_owned(), text.to_owned());
         if let Some(first) = self.seen.get(&key) {
             let message = format!("{kind} '{text}' is defined twice: first at {}", first.place);
-            let fault = Fault::new(Code::ConfigDuplicate, message).hint("Rename or remove one of them.");
+            let fault =
+                Fault::new(Code::ConfigDuplicate, message).hint("Rename or remove one of them.");
             return self.report(fault, spot);
         }
         self.seen.insert(key, spot.clone());

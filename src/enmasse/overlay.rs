@@ -43,7 +43,8 @@ fn join_entry(known: &mut Entry, entry: Entry, levels: u8, problems: &mut Vec<(F
     if matches!(both, (Data::List(_), Data::List(_))) {
         return join_level(&mut known.value, entry.value, 0, problems);
     }
-    if let (Some(levels), (Data::Map(_), Data::Map(_))) = (levels.checked_sub(1).filter(|n| *n > 0), both)
+    if let (Some(levels), (Data::Map(_), Data::Map(_))) =
+        (levels.checked_sub(1).filter(|n| *n > 0), both)
     {
         return join_level(&mut known.value, entry.value, levels, problems);
     }
@@ -54,7 +55,10 @@ fn join_entry(known: &mut Entry, entry: Entry, levels: u8, problems: &mut Vec<(F
         *known = entry;
         return;
     }
-    let message = format!("'{}' is defined twice: first at {}", entry.key, known.spot.place);
+    let message = format!(
+        "'{}' is defined twice: first at {}",
+        entry.key, known.spot.place
+    );
     let fault = Fault::new(Code::ConfigDuplicate, message).hint("Keep it in one file.");
     problems.push((fault, entry.spot));
 }
@@ -124,13 +128,22 @@ mod tests {
                 {"name": "a", "every": "1h", "payload": {"x": 1, "y": {"z": 2, "w": 3}}, "tags": ["r"]},
                 {"name": "b"}, {"name": "c"}], "version": 1})
         );
-        let tags = base.value("jobs").unwrap().members().unwrap()[0].value("tags").unwrap();
-        assert_eq!(tags.spot.place.to_string(), "b:2:46", "a replaced value has its new place");
+        let tags = base.value("jobs").unwrap().members().unwrap()[0]
+            .value("tags")
+            .unwrap();
+        assert_eq!(
+            tags.spot.place.to_string(),
+            "b:2:46",
+            "a replaced value has its new place"
+        );
     }
 
     #[test]
     fn files_side_by_side_join_their_lists_and_may_not_contradict() {
-        let mut base = node("a", "version: 1\nproject: x\nsecurity: [{ name: a }]\nservices: { s: { timeout: 1s } }\n");
+        let mut base = node(
+            "a",
+            "version: 1\nproject: x\nsecurity: [{ name: a }]\nservices: { s: { timeout: 1s } }\n",
+        );
         let next = node(
             "b",
             "version: 1\nproject: y\nsecurity: [{ name: b }]\noutgoing: { http: [{ name: o }] }\nservices: { s: { timeout: 2s }, t: {} }\n",
@@ -146,7 +159,10 @@ mod tests {
         let messages: Vec<_> = problems.iter().map(|(fault, _)| fault.message()).collect();
         assert_eq!(
             messages,
-            ["'project' is defined twice: first at a:2:1", "'s' is defined twice: first at a:4:13"]
+            [
+                "'project' is defined twice: first at a:2:1",
+                "'s' is defined twice: first at a:4:13"
+            ]
         );
     }
 }

@@ -18,10 +18,16 @@ pub(crate) fn plain(text: &str) -> Result<Value, Fault> {
     if is_integer(text) {
         return integer(text);
     }
-    if let Some(digits) = text.strip_prefix("0x").filter(|d| all(d, |c| c.is_ascii_hexdigit())) {
+    if let Some(digits) = text
+        .strip_prefix("0x")
+        .filter(|d| all(d, |c| c.is_ascii_hexdigit()))
+    {
         return radix(text, digits, 16);
     }
-    if let Some(digits) = text.strip_prefix("0o").filter(|d| all(d, |c| matches!(c, '0'..='7'))) {
+    if let Some(digits) = text
+        .strip_prefix("0o")
+        .filter(|d| all(d, |c| matches!(c, '0'..='7')))
+    {
         return radix(text, digits, 8);
     }
     if is_float(text) {
@@ -141,7 +147,15 @@ mod tests {
 
     #[test]
     fn what_would_be_read_with_a_loss_is_refused() {
-        for text in ["007", "-01", "18446744073709551616", ".inf", "-.INF", ".nan", "1e999"] {
+        for text in [
+            "007",
+            "-01",
+            "18446744073709551616",
+            ".inf",
+            "-.INF",
+            ".nan",
+            "1e999",
+        ] {
             assert_eq!(plain(text).unwrap_err().code(), Code::ConfigType, "{text}");
         }
     }

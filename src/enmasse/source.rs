@@ -108,7 +108,9 @@ fn hide_obvious(line: &str) -> String {
     let mut shown: Vec<char> = Vec::with_capacity(line.len());
     for part in line.split_inclusive([',', '{', '}']) {
         let split = part.split_once(':').filter(|(name, value)| {
-            let name = name.trim_matches(|c: char| " \t-\"'".contains(c)).to_lowercase();
+            let name = name
+                .trim_matches(|c: char| " \t-\"'".contains(c))
+                .to_lowercase();
             let secret = SECRET_WORDS.iter().any(|word| name.ends_with(word));
             secret && !value.trim_start_matches([' ', '"', '\'']).starts_with('$')
         });
@@ -134,7 +136,10 @@ mod tests {
     fn a_line_shows_no_secret() {
         let table = [
             ("  password: hunter2", "  password: •••••••"),
-            ("- { name: a, password: \"x y\", b: 1 }", "- { name: a, password: •• ••, b: 1 }"),
+            (
+                "- { name: a, password: \"x y\", b: 1 }",
+                "- { name: a, password: •• ••, b: 1 }",
+            ),
             ("  key: \"${env.X}\"", "  key: \"${env.X}\""),
             ("  api_token: abc", "  api_token: •••"),
             ("  url: http://h/", "  url: http://h/"),

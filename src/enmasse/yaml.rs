@@ -70,10 +70,17 @@ impl<'a> Reader<'a> {
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) if root.is_some() => {
                     let spot = self.spot(span);
-                    self.refuse("a second document begins here", &spot, "Keep one document in a file.");
+                    self.refuse(
+                        "a second document begins here",
+                        &spot,
+                        "Keep one document in a file.",
+                    );
                     return Err(Stop);
                 }
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamStart
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Nothing => {}
                 event => root = Some(self.node(event, span, MAX_DEPTH)?),
             }
         }
@@ -169,7 +176,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a key; `None` when it is refused and its value is to be skipped.
-    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Option<(String, Spot)>, Stop> {
+    fn key(
+        &mut self,
+        event: Event<'a>,
+        span: Span,
+        depth: usize,
+    ) -> Result<Option<(String, Spot)>, Stop> {
         let spot = self.spot(span);
         match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<" => {
@@ -186,7 +198,11 @@ impl<'a> Reader<'a> {
             }
             other => {
                 self.node(other, span, depth)?;
-                self.refuse("a key must be a text", &spot, "Write `key: value`; quote a text with `{` or `[`.");
+                self.refuse(
+                    "a key must be a text",
+                    &spot,
+                    "Write `key: value`; quote a text with `{` or `[`.",
+                );
                 Ok(None)
             }
         }
@@ -220,7 +236,11 @@ impl<'a> Reader<'a> {
 
     fn too_much(&mut self, what: &str, spot: Option<Spot>) -> Stop {
         let spot = spot.unwrap_or_else(|| Spot::new(Place::new(Arc::clone(&self.path), 0, 0)));
-        self.refuse(&format!("the document {what}"), &spot, "Spread it over config/objects.d/.");
+        self.refuse(
+            &format!("the document {what}"),
+            &spot,
+            "Spread it over config/objects.d/.",
+        );
         Stop
     }
 
@@ -242,16 +262,25 @@ impl<'a> Reader<'a> {
     }
 
     fn spot(&self, span: Span) -> Spot {
-        let (line, column) = (position(span.start, Marker::line), position(span.start, Marker::col));
+        let (line, column) = (
+            position(span.start, Marker::line),
+            position(span.start, Marker::col),
+        );
         let end = position(span.end, Marker::line);
         let width = if end == line {
             position(span.end, Marker::col).saturating_sub(column)
         } else {
             let length = self.line(line).trim_end().chars().count();
-            u32::try_from(length).unwrap_or(u32::MAX).saturating_sub(column)
+            u32::try_from(length)
+                .unwrap_or(u32::MAX)
+                .saturating_sub(column)
         };
         Spot {
-            place: Place::new(Arc::clone(&self.path), line.max(1), column.saturating_add(1)),
+            place: Place::new(
+                Arc::clone(&self.path),
+                line.max(1),
+                column.saturating_add(1),
+            ),
             width,
             last_line: end,
         }
