@@ -21,4 +21,4 @@ pub(crate) use bind::bind;
 pub(crate) use check::{check, check_answer};
 pub(crate) use declare::declare;
 pub(crate) use field::parse_field;
-pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, uuid_of};
+pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
