@@ -5,6 +5,7 @@
 //! and instructions are then dropped and the texts around them joined, so that `<a>ad<!-- -->min</a>` is
 //! `admin` to everyone who asks. A DOCTYPE is refused always, and nothing outside the document is fetched.
 
+pub(crate) mod build;
 mod chars;
 mod encoding;
 mod fault;
