@@ -14,3 +14,6 @@ pub(crate) mod json_write;
 pub(crate) mod media;
 pub(crate) mod problem;
 pub(crate) mod raw;
+
+#[cfg(test)]
+mod tests;
