@@ -18,3 +18,6 @@ pub(crate) mod problem_xml;
 pub(crate) mod raw;
 pub(crate) mod soap;
 pub(crate) mod xml;
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub(super) enum Side {
 /// The way to a value, as a chain on the stack: it costs nothing until there is a problem.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
-    parent: Option<&'a Path<'a>>,
+    parent: Option<&'a Self>,
     step: Step<'a>,
 }
 

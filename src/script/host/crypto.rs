@@ -1,6 +1,5 @@
 //! `ctx.crypto`: digests, signatures and random bytes. Results are lower-case hexadecimal.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use aws_lc_rs::{constant_time, digest, hmac, rand};
@@ -158,12 +157,9 @@ fn random(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
 }
 
 fn hex(bytes: &[u8]) -> Value {
-    let text = bytes
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    let pairs = bytes
         .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string does not fail.
-            drop(write!(text, "{byte:02x}"));
-            text
-        });
-    Value::from(text)
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    Value::from(pairs.collect::<String>())
 }
