@@ -257,6 +257,12 @@ impl Scheduler {
 
 #[cfg(test)]
 impl Scheduler {
+    /// Waits until `n` runs have ended.
+    pub(in crate::schedule) async fn ends(&self, n: u64) {
+        let mut ends = self.0.ends.subscribe();
+        ends.wait_for(|ends| *ends >= n).await.unwrap();
+    }
+
     /// Waits until no more than `n` runs go on.
     pub(in crate::schedule) async fn quiet(&self, n: usize) {
         let mut ends = self.0.ends.subscribe();
