@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::base::{Clock, Code, Fault, ObjectName, closest};
-use crate::schedule::plan::{delta, new_run, placing, plan};
-use crate::schedule::reconcile::{Known, reconcile};
+use crate::schedule::plan::{new_run, placing, plan, repeats_left};
+use crate::schedule::reconcile::{Known, Reconciled, reconcile};
 use crate::schedule::run::launch;
 use crate::schedule::view::schedule_text;
 use crate::schedule::{JobSpec, JobSpecNamed, JobStatus, JobView, Overlap, RunJob, RunRecord};
@@ -95,37 +95,23 @@ impl Scheduler {
         let inner = &self.0;
         let mut jobs = inner.jobs.lock().await;
         let stored = inner.store.job_states().await?;
-        let result = reconcile(wanted, stored, inner.clock.now());
-        let states: Vec<JobState> = result
-            .known
-            .values()
-            .map(|known| known.state.clone())
-            .collect();
+        let mut result = reconcile(wanted, stored, inner.clock.now());
+        let states = result.known.values().map(|known| known.state.clone());
+        let states: Vec<JobState> = states.collect();
         inner
             .store
             .save_job_states(&states, &result.removed)
             .await?;
+        jobs.known = std::mem::take(&mut result.known);
+        log_changes(&jobs, &result);
         for job in &result.unscheduled {
             inner
                 .store
                 .skip_queued(job, "the job was switched off")
                 .await?;
-            info!(%job, "Job unscheduled.");
         }
-        for job in &result.scheduled {
-            let next = result
-                .known
-                .get(job)
-                .and_then(|known| known.state.next_fire);
-            let next = next.map(|next| next.to_rfc3339());
-            info!(%job, next, "Job scheduled.");
-        }
-        for (job, fault) in &result.refused {
-            warn!(%job, code = fault.code_text(), error = fault.message(), "Job not scheduled.");
-        }
-        jobs.known = result.known;
         if jobs.started {
-            inner.run_at_start(&mut jobs).await?;
+            inner.catch_up(&mut jobs).await?;
         }
         inner.wake.notify_one();
         Ok(())
@@ -143,13 +129,8 @@ impl Scheduler {
             warn!(job = %run.job, cid = %run.cid, "Job run was lost when the server stopped.");
         }
         jobs.started = true;
-        for job in inner.store.queued_jobs().await? {
-            inner.start_waiting(&jobs, &job).await?;
-        }
+        inner.catch_up(&mut jobs).await?;
         drop(jobs);
-        // What was missed comes first; what runs at the start gives way to it.
-        inner.tick().await?;
-        inner.run_at_start(&mut *inner.jobs.lock().await).await?;
         inner.spawn_ticks();
         inner.spawn_renewals();
         Ok(())
@@ -240,7 +221,7 @@ impl Scheduler {
         n: usize,
     ) -> Result<Vec<DateTime<FixedOffset>>, Fault> {
         let known = self.0.jobs.lock().await.find(name)?.clone();
-        let left = crate::schedule::plan::repeats_left(&known.spec, known.state.fired_count);
+        let left = repeats_left(&known.spec, known.state.fired_count);
         let Some(first) = known.state.next_fire else {
             return Ok(Vec::new());
         };
@@ -274,6 +255,23 @@ impl Scheduler {
     }
 }
 
+#[cfg(test)]
+impl Scheduler {
+    /// Waits until `n` runs have ended.
+    pub(in crate::schedule) async fn ends(&self, n: u64) {
+        let mut ends = self.0.ends.subscribe();
+        ends.wait_for(|ends| *ends >= n).await.unwrap();
+    }
+
+    /// Waits until no more than `n` runs go on.
+    pub(in crate::schedule) async fn quiet(&self, n: usize) {
+        let mut ends = self.0.ends.subscribe();
+        while self.0.active.lock().unwrap().len() > n {
+            ends.changed().await.unwrap();
+        }
+    }
+}
+
 impl Jobs {
     fn find(&self, name: &str) -> Result<&Known, Fault> {
         let names = || self.known.keys().map(ObjectName::as_str);
@@ -286,20 +284,28 @@ impl Jobs {
 impl Inner {
     /// Starts everything that is due and returns the earliest fire time ahead.
     async fn tick(self: &Arc<Self>) -> Result<Option<DateTime<Utc>>, Fault> {
-        let mut jobs = self.jobs.lock().await;
+        self.fire_due(&mut *self.jobs.lock().await).await
+    }
+
+    /// Does what waits for a server: waiting runs, what was missed, and last what gives way to both.
+    async fn catch_up(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Fault> {
+        for job in self.store.queued_jobs().await? {
+            self.start_waiting(jobs, &job).await?;
+        }
+        self.fire_due(jobs).await?;
+        self.run_at_start(jobs).await
+    }
+
+    async fn fire_due(self: &Arc<Self>, jobs: &mut Jobs) -> Result<Option<DateTime<Utc>>, Fault> {
         let now = self.clock.now();
         let due = |known: &&Known| known.state.next_fire.is_some_and(|next| next <= now);
-        let names: Vec<ObjectName> = jobs
-            .known
-            .values()
-            .filter(due)
-            .map(|known| known.state.job.clone())
-            .collect();
+        let due = jobs.known.values().filter(due);
+        let names: Vec<ObjectName> = due.map(|known| known.state.job.clone()).collect();
         for name in names {
-            self.fire(&mut jobs, &name).await?;
+            self.fire(jobs, &name).await?;
         }
-        let active = jobs.known.values().filter(|known| known.state.enabled);
-        Ok(active.filter_map(|known| known.state.next_fire).min())
+        let enabled = jobs.known.values().filter(|known| known.state.enabled);
+        Ok(enabled.filter_map(|known| known.state.next_fire).min())
     }
 
     /// Claims and starts what is due of one job.
@@ -542,6 +548,20 @@ impl Inner {
                 .await?;
         }
         Ok(())
+    }
+}
+
+fn log_changes(jobs: &Jobs, result: &Reconciled) {
+    for job in &result.unscheduled {
+        info!(%job, "Job unscheduled.");
+    }
+    for job in &result.scheduled {
+        let next = jobs.known.get(job).and_then(|known| known.state.next_fire);
+        let next = next.map(|next| next.to_rfc3339());
+        info!(%job, next, "Job scheduled.");
+    }
+    for (job, fault) in &result.refused {
+        warn!(%job, code = fault.code_text(), error = fault.message(), "Job not scheduled.");
     }
 }
 

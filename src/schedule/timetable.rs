@@ -337,3 +337,400 @@ fn plain(error: &croner::errors::CronError) -> String {
 fn bad(message: impl Into<String>) -> Fault {
     Fault::new(Code::BadSchedule, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> JobSpec {
+        let body: serde_json::Value = serde_json::from_str(text).unwrap();
+        let mut spec = serde_json::json!({"service": "a.b"});
+        let map = spec.as_object_mut().unwrap();
+        map.extend(body.as_object().unwrap().clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    /// Where a table starts, and the local fire times that follow.
+    type Case = (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+    );
+
+    const CRONS: &[Case] = &[
+        // Europe/Paris: 02:00-03:00 is skipped on 29 March 2026, and comes twice on 25 October.
+        (
+            "30 2 * * *",
+            "Europe/Paris",
+            "2026-03-27T12:00:00Z",
+            &[
+                "2026-03-28T02:30:00+01:00",
+                "2026-03-29T03:00:00+02:00",
+                "2026-03-30T02:30:00+02:00",
+            ],
+        ),
+        (
+            "30 2 * * *",
+            "Europe/Paris",
+            "2026-10-24T12:00:00Z",
+            &["2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"],
+        ),
+        // Several fire times in the skipped hour are one, also together with the one after it.
+        (
+            "0,20,40 2-3 * * *",
+            "Europe/Paris",
+            "2026-03-28T23:00:00Z",
+            &[
+                "2026-03-29T03:00:00+02:00",
+                "2026-03-29T03:20:00+02:00",
+                "2026-03-29T03:40:00+02:00",
+                "2026-03-30T02:00:00+02:00",
+            ],
+        ),
+        (
+            "*/30 2 * * *",
+            "Europe/Paris",
+            "2026-10-24T12:00:00Z",
+            &[
+                "2026-10-25T02:00:00+02:00",
+                "2026-10-25T02:30:00+02:00",
+                "2026-10-26T02:00:00+01:00",
+            ],
+        ),
+        // A cron that follows the clock fires in both passes and makes up for nothing.
+        (
+            "0 * * * *",
+            "Europe/Paris",
+            "2026-10-24T23:30:00Z",
+            &[
+                "2026-10-25T02:00:00+02:00",
+                "2026-10-25T02:00:00+01:00",
+                "2026-10-25T03:00:00+01:00",
+            ],
+        ),
+        (
+            "45 * * * *",
+            "Europe/Paris",
+            "2026-03-29T00:00:00Z",
+            &["2026-03-29T01:45:00+01:00", "2026-03-29T03:45:00+02:00"],
+        ),
+        // America/New_York: skipped on 8 March 2026, twice on 1 November (01:00-02:00).
+        (
+            "15 2 * * *",
+            "America/New_York",
+            "2026-03-08T05:00:00Z",
+            &["2026-03-08T03:00:00-04:00", "2026-03-09T02:15:00-04:00"],
+        ),
+        (
+            "15 1 * * *",
+            "America/New_York",
+            "2026-11-01T04:00:00Z",
+            &["2026-11-01T01:15:00-04:00", "2026-11-02T01:15:00-05:00"],
+        ),
+        // Seen from the second pass, the fire time of the first is over.
+        (
+            "45 1 * * *",
+            "America/New_York",
+            "2026-11-01T06:10:00Z",
+            &["2026-11-02T01:45:00-05:00"],
+        ),
+        (
+            "@hourly",
+            "America/New_York",
+            "2026-11-01T04:30:00Z",
+            &[
+                "2026-11-01T01:00:00-04:00",
+                "2026-11-01T01:00:00-05:00",
+                "2026-11-01T02:00:00-05:00",
+            ],
+        ),
+        // Australia/Lord_Howe: half an hour; 02:00-02:30 is skipped on 4 October 2026, 01:30-02:00 twice on 5 April.
+        (
+            "15 2 * * *",
+            "Australia/Lord_Howe",
+            "2026-10-03T00:00:00Z",
+            &["2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"],
+        ),
+        (
+            "45 1 * * *",
+            "Australia/Lord_Howe",
+            "2026-04-04T00:00:00Z",
+            &["2026-04-05T01:45:00+11:00", "2026-04-06T01:45:00+10:30"],
+        ),
+        (
+            "45 * * * *",
+            "Australia/Lord_Howe",
+            "2026-04-04T14:00:00Z",
+            &[
+                "2026-04-05T01:45:00+11:00",
+                "2026-04-05T01:45:00+10:30",
+                "2026-04-05T02:45:00+10:30",
+            ],
+        ),
+        // Calendar.
+        (
+            "0 12 29 2 *",
+            "UTC",
+            "2026-01-01T00:00:00Z",
+            &["2028-02-29T12:00:00+00:00", "2032-02-29T12:00:00+00:00"],
+        ),
+        (
+            "0 0 31 * *",
+            "UTC",
+            "2026-01-31T00:00:00Z",
+            &["2026-03-31T00:00:00+00:00", "2026-05-31T00:00:00+00:00"],
+        ),
+        (
+            "0 0 L * *",
+            "UTC",
+            "2028-02-01T00:00:00Z",
+            &["2028-02-29T00:00:00+00:00", "2028-03-31T00:00:00+00:00"],
+        ),
+        // Day of month and day of week are alternatives, as cron has always had it.
+        (
+            "0 9 13 * fri",
+            "UTC",
+            "2026-11-02T00:00:00Z",
+            &["2026-11-06T09:00:00+00:00", "2026-11-13T09:00:00+00:00"],
+        ),
+        (
+            "30 8 * jan-mar mon,SUN",
+            "UTC",
+            "2026-03-28T12:00:00Z",
+            &[
+                "2026-03-29T08:30:00+00:00",
+                "2026-03-30T08:30:00+00:00",
+                "2027-01-03T08:30:00+00:00",
+            ],
+        ),
+        // Names.
+        (
+            "@daily",
+            "Asia/Kolkata",
+            "2026-01-01T00:00:00Z",
+            &["2026-01-02T00:00:00+05:30"],
+        ),
+        (
+            "@midnight",
+            "UTC",
+            "2026-01-01T00:00:00Z",
+            &["2026-01-02T00:00:00+00:00"],
+        ),
+        (
+            "@weekly",
+            "UTC",
+            "2026-11-24T00:00:00Z",
+            &["2026-11-29T00:00:00+00:00"],
+        ),
+        (
+            "@monthly",
+            "UTC",
+            "2026-11-24T00:00:00Z",
+            &["2026-12-01T00:00:00+00:00"],
+        ),
+        (
+            "@yearly",
+            "UTC",
+            "2026-11-24T00:00:00Z",
+            &["2027-01-01T00:00:00+00:00"],
+        ),
+        (
+            "@Annually",
+            "UTC",
+            "2026-11-24T00:00:00Z",
+            &["2027-01-01T00:00:00+00:00"],
+        ),
+    ];
+
+    #[test]
+    fn crons_fire_as_clocks_and_calendars_say() {
+        for (cron, timezone, after, expected) in CRONS {
+            let body = serde_json::json!({"cron": cron, "timezone": timezone}).to_string();
+            let timetable = Timetable::parse(&spec(&body)).unwrap();
+            let fires = timetable.upcoming(utc(after), expected.len());
+            let fires: Vec<String> = fires
+                .into_iter()
+                .map(|at| timetable.local_moment(at).to_rfc3339())
+                .collect();
+            assert_eq!(fires, *expected, "{cron} in {timezone} after {after}");
+        }
+    }
+
+    #[test]
+    fn a_walk_minute_by_minute_through_every_change_finds_no_fire_time_twice_and_skips_none() {
+        // The oracle looks at each minute of the clock; hours are named, so each local minute counts once.
+        for (timezone, start) in [
+            ("Europe/Paris", "2026-03-28T12:00:00Z"),
+            ("Europe/Paris", "2026-10-24T12:00:00Z"),
+            ("America/New_York", "2026-11-01T00:00:00Z"),
+            ("Australia/Lord_Howe", "2026-04-04T00:00:00Z"),
+            ("Australia/Lord_Howe", "2026-10-03T00:00:00Z"),
+        ] {
+            let zone: Tz = timezone.parse().unwrap();
+            let body = serde_json::json!({"cron": "10,40 1-2 * * *", "timezone": timezone});
+            let timetable = Timetable::parse(&spec(&body.to_string())).unwrap();
+            let (start, mut expected) = (utc(start), Vec::new());
+            let mut seen = std::collections::HashSet::new();
+            let mut offset = start.with_timezone(&zone).offset().fix();
+            for minute in 1..(48 * 60) {
+                let at = start + TimeDelta::minutes(minute);
+                let local = at.with_timezone(&zone);
+                let now = local.offset().fix();
+                let jump = i64::from(now.local_minus_utc() - offset.local_minus_utc()) / 60;
+                offset = now;
+                // What this minute stands for: itself, and the local minutes that were skipped before it.
+                let minutes =
+                    (0..=jump.max(0)).map(|back| local.naive_local() - TimeDelta::minutes(back));
+                let fires = |local: &NaiveDateTime| {
+                    let text = local.format("%H:%M").to_string();
+                    ["01:10", "01:40", "02:10", "02:40"].contains(&text.as_str())
+                };
+                let new = minutes
+                    .filter(fires)
+                    .filter(|local| seen.insert(*local))
+                    .count();
+                expected.extend((new > 0).then_some(at));
+            }
+            let until = start + TimeDelta::minutes(48 * 60);
+            let fires: Vec<_> = timetable
+                .upcoming(start, 50)
+                .into_iter()
+                .take_while(|at| *at < until)
+                .collect();
+            assert_eq!(fires, expected, "{timezone} from {start}");
+        }
+    }
+
+    #[test]
+    fn intervals_know_no_clocks() {
+        let hourly =
+            Timetable::parse(&spec(r#"{"every": "1h", "timezone": "Europe/Paris"}"#)).unwrap();
+        let fires = hourly.upcoming(utc("2026-10-24T23:30:00Z"), 4);
+        let steps: Vec<_> = fires.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(fires[0], utc("2026-10-25T00:00:00Z"));
+        assert_eq!(steps, [TimeDelta::hours(1); 3]);
+        let anchored =
+            r#"{"every": "90s", "anchor": "2026-12-01T02:00", "timezone": "Europe/Paris"}"#;
+        let anchored = Timetable::parse(&spec(anchored)).unwrap();
+        assert_eq!(
+            anchored.upcoming(utc("2026-11-24T00:00:00Z"), 2),
+            [utc("2026-12-01T01:00:00Z"), utc("2026-12-01T01:01:30Z"),]
+        );
+        let inside = anchored.next_after(utc("2026-12-01T01:01:30Z"));
+        assert_eq!(inside, Some(utc("2026-12-01T01:03:00Z")));
+    }
+
+    #[test]
+    fn one_moment_is_read_in_its_zone() {
+        for (text, timezone, expected) in [
+            ("2026-12-01T02:00", "Europe/Paris", "2026-12-01T01:00:00Z"),
+            ("2026-12-01 02:00:30", "UTC", "2026-12-01T02:00:30Z"),
+            (
+                "2026-12-01T02:00:00+05:00",
+                "Europe/Paris",
+                "2026-11-30T21:00:00Z",
+            ),
+            ("2026-03-29T02:30", "Europe/Paris", "2026-03-29T01:00:00Z"),
+            ("2026-10-25T02:30", "Europe/Paris", "2026-10-25T00:30:00Z"),
+            (
+                "2026-10-04T02:10",
+                "Australia/Lord_Howe",
+                "2026-10-03T15:30:00Z",
+            ),
+        ] {
+            let body = serde_json::json!({"at": text, "timezone": timezone}).to_string();
+            let timetable = Timetable::parse(&spec(&body)).unwrap();
+            let moment = utc(expected);
+            assert_eq!(
+                timetable.first(moment + TimeDelta::days(9)),
+                Some(moment),
+                "{text}"
+            );
+            assert_eq!(timetable.next_after(moment), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_one_code() {
+        for (body, expected) in [
+            (r"{}", "one of at, every and cron must be given"),
+            (
+                r#"{"every": "1h", "cron": "@daily"}"#,
+                "only one of at, every and cron may be given, not every and cron",
+            ),
+            (r#"{"every": "500ms"}"#, "every '500ms' is shorter than 1s"),
+            (
+                r#"{"every": "1h", "repeats": 0}"#,
+                "repeats must be at least 1",
+            ),
+            (
+                r#"{"every": "1h", "anchor": "soon"}"#,
+                "anchor 'soon' is not a date and time",
+            ),
+            (
+                r#"{"cron": "@daily", "repeats": 3}"#,
+                "repeats belongs to every, which is not given",
+            ),
+            (
+                r#"{"cron": "* * * *"}"#,
+                "cron '* * * *' has 4 fields and needs 5",
+            ),
+            (
+                r#"{"cron": "0 0 * * * *"}"#,
+                "cron '0 0 * * * *' has 6 fields and needs 5",
+            ),
+            (
+                r#"{"cron": "@often"}"#,
+                "cron '@often' is not a name for a schedule",
+            ),
+            (
+                r#"{"cron": "61 * * * *"}"#,
+                "cron '61 * * * *' cannot be read",
+            ),
+            (
+                r#"{"cron": "* * * foo *"}"#,
+                "cron '* * * foo *' cannot be read",
+            ),
+            (r#"{"cron": "0 0 30 2 *"}"#, "cron '0 0 30 2 *' never fires"),
+            (
+                r#"{"at": "2026-13-01T00:00"}"#,
+                "at '2026-13-01T00:00' is not a date and time",
+            ),
+            (
+                r#"{"every": "1h", "timezone": "Europe/Pariss"}"#,
+                "timezone 'Europe/Pariss' is not known",
+            ),
+        ] {
+            let faults = Timetable::parse(&spec(body)).unwrap_err().0;
+            assert_eq!(faults.len(), 1, "{body}: {faults:?}");
+            assert_eq!(faults[0].code(), Code::BadSchedule);
+            assert!(
+                faults[0].message().starts_with(expected),
+                "{}",
+                faults[0].message()
+            );
+            let message = faults[0].message();
+            assert!(
+                !message.ends_with('.') && message == message.trim(),
+                "{message}"
+            );
+        }
+        let hint = Timetable::parse(&spec(r#"{"every": "1h", "timezone": "Europe/Pariss"}"#));
+        assert_eq!(
+            hint.unwrap_err().0[0].hint_text(),
+            Some("Did you mean `Europe/Paris`?")
+        );
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let body = r#"{"every": "1ms", "anchor": "x", "cron": "a", "timezone": "Nowhere/At_All", "repeats": 0}"#;
+        let faults = Timetable::parse(&spec(body)).unwrap_err().0;
+        assert_eq!(faults.len(), 5, "{faults:?}");
+    }
+}

@@ -9,6 +9,9 @@ mod object;
 mod row;
 mod run;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use db::Store;
 pub(crate) use job::JobState;
 pub(crate) use object::{Change, ObjectVersion, WriteRequest};

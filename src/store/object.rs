@@ -293,13 +293,14 @@ async fn next_version(
 }
 
 fn sha256(text: &str) -> String {
-    use std::fmt::Write as _;
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        drop(write!(hex, "{byte:02x}"));
-        hex
-    })
+    let halves = digest
+        .as_ref()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    halves
+        .filter_map(|half| char::from_digit(half.into(), 16))
+        .collect()
 }
 
 fn stale(present: i64, expected: i64) -> Fault {
