@@ -1,1 +1,14 @@
 //! Bootstrap settings: `config/server.toml`, then the environment over it.
+
+mod environment;
+mod project;
+mod server;
+mod user;
+
+pub use environment::Environment;
+pub use project::Project;
+pub use server::{
+    DataSettings, DatabaseSettings, DeploySettings, DevSettings, KvdbSettings, LimitSettings,
+    ListenSettings, LogFormat, LogSettings, ServerConfig, TlsSettings,
+};
+pub use user::UserSettings;
