@@ -26,7 +26,16 @@ pub(crate) struct Limiter {
     burst: Duration,
     hasher: RandomState,
     // Short sections without an await.
-    shards: [Mutex<HashMap<Text, Instant>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+/// A part of the table.
+#[derive(Default)]
+struct Shard {
+    /// When the bucket of each key will be full again.
+    full_at: HashMap<Text, Instant>,
+    /// Before this moment another look for full buckets is not worth its time.
+    swept_until: Option<Instant>,
 }
 
 impl Limiter {
@@ -47,8 +56,8 @@ impl Limiter {
         let Some(shard) = self.shard(key) else {
             return Ok(());
         };
-        let mut full_at = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = self.slot(&mut full_at, key, now);
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = shard.slot(key, now, self.burst);
         let next = (*slot).max(now) + self.interval;
         let ahead = next.duration_since(now);
         if self.limit == 0 || ahead > self.burst {
@@ -58,26 +67,9 @@ impl Limiter {
         Ok(())
     }
 
-    fn shard(&self, key: &str) -> Option<&Mutex<HashMap<Text, Instant>>> {
+    fn shard(&self, key: &str) -> Option<&Mutex<Shard>> {
         let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
         self.shards.get(hash)
-    }
-
-    /// Returns the key's moment; forgets full buckets when there is no room for a new one.
-    fn slot<'a>(
-        &self,
-        full_at: &'a mut HashMap<Text, Instant>,
-        key: &str,
-        now: Instant,
-    ) -> &'a mut Instant {
-        let mut key = key;
-        if full_at.len() >= KEYS && !full_at.contains_key(key) {
-            full_at.retain(|_, moment| *moment > now);
-            if full_at.len() >= KEYS {
-                key = OVERFLOW;
-            }
-        }
-        full_at.entry(Text::new(key)).or_insert(now)
     }
 
     fn refusal(&self, wait: Duration) -> Fault {
@@ -89,6 +81,27 @@ impl Limiter {
             format!("more than {} messages per {per}", self.limit),
         )
         .header("Retry-After", seconds.max(1).to_string())
+    }
+}
+
+impl Shard {
+    /// Returns the key's moment; forgets full buckets when there is no room for a new one.
+    fn slot(&mut self, key: &str, now: Instant, burst: Duration) -> &mut Instant {
+        let mut key = key;
+        if self.full_at.len() >= KEYS && !self.full_at.contains_key(key) {
+            self.sweep(now, burst);
+            if self.full_at.len() >= KEYS {
+                key = OVERFLOW;
+            }
+        }
+        self.full_at.entry(Text::new(key)).or_insert(now)
+    }
+
+    fn sweep(&mut self, now: Instant, burst: Duration) {
+        if self.swept_until.is_none_or(|moment| now >= moment) {
+            self.full_at.retain(|_, moment| *moment > now);
+            self.swept_until = Some(now + burst / 16);
+        }
     }
 }
 
@@ -163,7 +176,7 @@ mod tests {
         let admitted = (0..200_000)
             .filter(|n| limiter.admit(&n.to_string(), now).is_ok())
             .count();
-        let kept: usize = limiter.shards.iter().map(|s| s.lock().unwrap().len()).sum();
+        let kept: usize = limiter.shards.iter().map(|s| s.lock().unwrap().full_at.len()).sum();
         assert!(kept <= SHARDS * (KEYS + 1), "{kept}");
         assert!(admitted <= SHARDS * (KEYS + 1), "{admitted}");
     }
