@@ -133,13 +133,23 @@ mod tests {
         }
         assert_eq!(wait(&limiter, "a", start).as_deref(), Some("1"));
         let later = start + Duration::from_millis(99);
-        assert!(wait(&limiter, "a", later).is_some(), "the token is not back yet");
+        assert!(
+            wait(&limiter, "a", later).is_some(),
+            "the token is not back yet"
+        );
         let later = start + Duration::from_millis(100);
         assert_eq!(wait(&limiter, "a", later), None);
-        assert!(wait(&limiter, "a", later).is_some(), "only one token came back");
+        assert!(
+            wait(&limiter, "a", later).is_some(),
+            "only one token came back"
+        );
         let rested = start + Duration::from_secs(60);
         let admitted = (0..20).filter(|_| wait(&limiter, "a", rested).is_none());
-        assert_eq!(admitted.count(), 10, "rest does not add up beyond the limit");
+        assert_eq!(
+            admitted.count(),
+            10,
+            "rest does not add up beyond the limit"
+        );
     }
 
     #[test]
@@ -176,7 +186,11 @@ mod tests {
         let admitted = (0..200_000)
             .filter(|n| limiter.admit(&n.to_string(), now).is_ok())
             .count();
-        let kept: usize = limiter.shards.iter().map(|s| s.lock().unwrap().full_at.len()).sum();
+        let kept: usize = limiter
+            .shards
+            .iter()
+            .map(|s| s.lock().unwrap().full_at.len())
+            .sum();
         assert!(kept <= SHARDS * (KEYS + 1), "{kept}");
         assert!(admitted <= SHARDS * (KEYS + 1), "{admitted}");
     }

@@ -78,9 +78,14 @@ impl ApiKeyGuard {
         let mut given = inbound.meta.headers.get_all(&self.header).iter();
         let (only, second) = (given.next(), given.next());
         // Something is compared in any case, so that every refusal takes the same way.
-        let fits = self.expected.is(only.map(http::HeaderValue::as_bytes).unwrap_or_default());
+        let fits = self
+            .expected
+            .is(only.map(http::HeaderValue::as_bytes).unwrap_or_default());
         if fits && only.is_some() && second.is_none() {
-            return Ok(Caller { security: self.name.clone(), name: self.name.clone() });
+            return Ok(Caller {
+                security: self.name.clone(),
+                name: self.name.clone(),
+            });
         }
         Err(refused(&self.challenge))
     }
@@ -108,9 +113,14 @@ mod tests {
     use super::*;
     use crate::security::testing::{Keys, guard, message, ports};
 
-    async fn answer(body: serde_json::Value, headers: &[(&'static str, &str)]) -> Result<Caller, Fault> {
+    async fn answer(
+        body: serde_json::Value,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Caller, Fault> {
         let ports = ports(chrono::Utc::now(), Keys::default());
-        guard::<ApiKey>(body).check(&message(headers, "", false), &ports).await
+        guard::<ApiKey>(body)
+            .check(&message(headers, "", false), &ports)
+            .await
     }
 
     fn spec() -> serde_json::Value {
@@ -141,7 +151,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_definition_without_a_key_lets_nobody_in() {
-        let fault = answer(serde_json::json!({}), &[("x-api-key", "")]).await.unwrap_err();
+        let fault = answer(serde_json::json!({}), &[("x-api-key", "")])
+            .await
+            .unwrap_err();
         assert_eq!(fault.code(), Code::GuardUnavailable);
     }
 }

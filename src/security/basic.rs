@@ -42,7 +42,10 @@ impl Kind for Basic {
         if spec.username.is_empty() || spec.username.contains(':') {
             faults.push(Fault::new(
                 Code::ConfigConstraint,
-                format!("username {:?} must not be empty or hold a colon", spec.username),
+                format!(
+                    "username {:?} must not be empty or hold a colon",
+                    spec.username
+                ),
             ));
         }
     }
@@ -80,7 +83,10 @@ impl BasicGuard {
         let fits = self.expected.is(given.as_deref().unwrap_or_default());
         if fits && given.is_some() {
             let name = Text::new(&self.spec.username);
-            return Ok(Caller { security: self.name.clone(), name });
+            return Ok(Caller {
+                security: self.name.clone(),
+                name,
+            });
         }
         Err(refused(&self.challenge))
     }
@@ -117,9 +123,14 @@ mod tests {
     use super::*;
     use crate::security::testing::{Keys, guard, message, ports};
 
-    async fn answer(body: serde_json::Value, headers: &[(&'static str, &str)]) -> Result<Caller, Fault> {
+    async fn answer(
+        body: serde_json::Value,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Caller, Fault> {
         let ports = ports(chrono::Utc::now(), Keys::default());
-        guard::<Basic>(body).check(&message(headers, "", false), &ports).await
+        guard::<Basic>(body)
+            .check(&message(headers, "", false), &ports)
+            .await
     }
 
     fn header(pair: &str) -> String {
@@ -155,7 +166,9 @@ mod tests {
         ];
         let reference = format!("{:?}", answer(spec(), &[]).await.unwrap_err());
         for given in &wrong {
-            let fault = answer(spec(), &[("authorization", given)]).await.unwrap_err();
+            let fault = answer(spec(), &[("authorization", given)])
+                .await
+                .unwrap_err();
             assert_eq!(fault.status(), 401);
             let challenge = &fault.headers().first().unwrap().1;
             assert_eq!(challenge, "Basic realm=\"rates\", charset=\"UTF-8\"");
@@ -169,7 +182,9 @@ mod tests {
     async fn a_definition_without_a_password_lets_nobody_in() {
         let body = serde_json::json!({"username": "client2"});
         for given in [header("client2:"), header("client2:x")] {
-            let fault = answer(body.clone(), &[("authorization", &given)]).await.unwrap_err();
+            let fault = answer(body.clone(), &[("authorization", &given)])
+                .await
+                .unwrap_err();
             assert_eq!(fault.code(), Code::GuardUnavailable);
         }
     }

@@ -5,6 +5,7 @@
 mod api_key;
 mod basic;
 mod wss;
+mod wss_token;
 
 pub(crate) use api_key::ApiKey;
 pub(crate) use basic::Basic;

@@ -18,8 +18,15 @@ pub(super) fn guard<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
     let kind = Of::<K>::NEW;
     let body = kind.normal(&body).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let env = Env { guards: &|_| None, formats: &[], clock };
-    match kind.start(&ObjectName::new("own").unwrap(), &body, &env).unwrap() {
+    let env = Env {
+        guards: &|_| None,
+        formats: &[],
+        clock,
+    };
+    match kind
+        .start(&ObjectName::new("own").unwrap(), &body, &env)
+        .unwrap()
+    {
         Live::Guard(guard) => guard,
         _ => panic!("not a guard"),
     }
@@ -27,11 +34,21 @@ pub(super) fn guard<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
 
 /// Makes a message with headers.
 pub(super) fn message(headers: &[(&'static str, &str)], body: &str, secure: bool) -> Inbound {
-    let mut meta = Meta { http: Some(HttpMeta { secure, ..HttpMeta::default() }), ..Meta::default() };
+    let mut meta = Meta {
+        http: Some(HttpMeta {
+            secure,
+            ..HttpMeta::default()
+        }),
+        ..Meta::default()
+    };
     for (name, value) in headers {
         meta.headers.append(*name, value.parse().unwrap());
     }
-    Inbound { cid: Cid::fresh(), meta: Arc::new(meta), body: body.to_owned().into() }
+    Inbound {
+        cid: Cid::fresh(),
+        meta: Arc::new(meta),
+        body: body.to_owned().into(),
+    }
 }
 
 /// A clock that stands still.
@@ -46,7 +63,7 @@ impl Clock for Fixed {
 /// Remembers keys set with `NX`; or does not answer at all.
 #[derive(Default)]
 pub(super) struct Keys {
-    seen: Mutex<HashSet<bytes::Bytes>>,
+    pub(super) seen: Mutex<HashSet<bytes::Bytes>>,
     pub(super) down: bool,
 }
 

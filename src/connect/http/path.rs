@@ -102,7 +102,9 @@ fn decode_bytes(raw: &str, path: bool) -> Result<Vec<u8>, Fault> {
             b'%' => {
                 let digits = (bytes.next().and_then(hex), bytes.next().and_then(hex));
                 let (Some(high), Some(low)) = digits else {
-                    return Err(bad("a percent sign is not followed by two hexadecimal digits"));
+                    return Err(bad(
+                        "a percent sign is not followed by two hexadecimal digits",
+                    ));
                 };
                 match high << 4 | low {
                     0 => return Err(bad("the address holds a NUL")),
@@ -117,7 +119,9 @@ fn decode_bytes(raw: &str, path: bool) -> Result<Vec<u8>, Fault> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 fn bad(message: impl Into<String>) -> Fault {
@@ -150,11 +154,30 @@ mod tests {
             assert_eq!(path.shown(), shown, "{raw}");
         }
         let refused = [
-            "", "*", "a", "/../a", "/a/..", "/a/./b", "/%2e%2e/a", "/.%2E/a", "/a%00b", "/a%0ab",
-            "/a%7f", "/%C2%85", "/%", "/%4", "/%zz", "/%+1", "/%ff", "/%c0%af", "/%ed%a0%80",
+            "",
+            "*",
+            "a",
+            "/../a",
+            "/a/..",
+            "/a/./b",
+            "/%2e%2e/a",
+            "/.%2E/a",
+            "/a%00b",
+            "/a%0ab",
+            "/a%7f",
+            "/%C2%85",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%+1",
+            "/%ff",
+            "/%c0%af",
+            "/%ed%a0%80",
         ];
         for raw in refused {
-            let fault = Path::parse(raw).err().unwrap_or_else(|| panic!("{raw} was accepted"));
+            let fault = Path::parse(raw)
+                .err()
+                .unwrap_or_else(|| panic!("{raw} was accepted"));
             assert_eq!(fault.code(), Code::BadRequest, "{raw}");
         }
     }
@@ -171,7 +194,10 @@ mod tests {
     fn a_query_is_decoded_in_order() {
         let pairs = query("b=1&a=x+y%26&&c&b=%C5%BC").unwrap();
         let expected = [("b", "1"), ("a", "x y&"), ("c", ""), ("b", "ż")];
-        let expected: Vec<_> = expected.iter().map(|(n, v)| (Text::new(n), Text::new(v))).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(n, v)| (Text::new(n), Text::new(v)))
+            .collect();
         assert_eq!(pairs, expected);
         assert!(query("").unwrap().is_empty());
     }
@@ -180,7 +206,12 @@ mod tests {
     fn a_query_with_bad_bytes_or_too_many_pairs_is_refused() {
         let many = "a=1&".repeat(MAX_PAIRS);
         assert_eq!(query(&many).unwrap().len(), MAX_PAIRS);
-        for raw in [format!("{many}a=1"), "a=%ff".to_owned(), "a=%".to_owned(), "%00=1".to_owned()] {
+        for raw in [
+            format!("{many}a=1"),
+            "a=%ff".to_owned(),
+            "a=%".to_owned(),
+            "%00=1".to_owned(),
+        ] {
             assert_eq!(query(&raw).unwrap_err().code(), Code::BadRequest);
         }
     }

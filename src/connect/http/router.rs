@@ -54,7 +54,11 @@ impl Router {
                 faults.push(fault);
             }
         }
-        if faults.is_empty() { Ok(router) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(router)
+        } else {
+            Err(faults)
+        }
     }
 
     fn add(&mut self, route: Arc<Route>) -> Result<(), Fault> {
@@ -81,7 +85,11 @@ impl Router {
             Err(matchit::InsertError::Conflict { .. }) => Ok(self.known(shape).unwrap_or(next)),
             Err(error) => Err(Fault::new(
                 Code::ConfigConstraint,
-                format!("channel '{}': path '{}': {error}", route.plan.name, binding(route).path),
+                format!(
+                    "channel '{}': path '{}': {error}",
+                    route.plan.name,
+                    binding(route).path
+                ),
             )),
         }
     }
@@ -99,8 +107,16 @@ impl Router {
         let entries = self.places.get(*found.value).map_or(&[][..], Vec::as_slice);
         let serving = |enabled: bool| {
             let here = move |entry: &&Entry| entry.route.enabled == enabled;
-            let explicit = entries.iter().filter(here).find(|e| lists(&e.route, method));
-            explicit.or_else(|| entries.iter().filter(here).find(|e| answers(&e.route, method)))
+            let explicit = entries
+                .iter()
+                .filter(here)
+                .find(|e| lists(&e.route, method));
+            explicit.or_else(|| {
+                entries
+                    .iter()
+                    .filter(here)
+                    .find(|e| answers(&e.route, method))
+            })
         };
         if let Some(entry) = serving(true) {
             let values = found.params.iter().map(|(_, value)| parameter(value));
@@ -204,7 +220,10 @@ fn nowhere(path: &Path<'_>) -> Fault {
         // Only a parameter may take an encoded slash; elsewhere it could be read as two segments.
         return Fault::new(Code::BadRequest, "the path holds an encoded slash");
     }
-    Fault::new(Code::NoChannel, format!("there is no channel at '{}'", path.shown()))
+    Fault::new(
+        Code::NoChannel,
+        format!("there is no channel at '{}'", path.shown()),
+    )
 }
 
 fn disabled(route: &Route) -> Fault {
@@ -220,7 +239,9 @@ mod tests {
     use crate::connect::http::testing::route;
 
     fn build(routes: &[(&str, &str, &str)]) -> Result<Router, Vec<Fault>> {
-        let routes = routes.iter().map(|(name, path, methods)| route(name, path, methods));
+        let routes = routes
+            .iter()
+            .map(|(name, path, methods)| route(name, path, methods));
         Router::build(routes.map(Arc::new).collect())
     }
 
@@ -234,7 +255,10 @@ mod tests {
             Found::Options(allow) => format!("options {allow}"),
             Found::Nowhere(route, fault) => {
                 let name = route.map_or("-".to_owned(), |route| route.plan.name.to_string());
-                let allow = fault.headers().first().map(|(_, value)| format!(" {value}"));
+                let allow = fault
+                    .headers()
+                    .first()
+                    .map(|(_, value)| format!(" {value}"));
                 format!("{} {name}{}", fault.code(), allow.unwrap_or_default())
             }
         }
@@ -272,11 +296,23 @@ mod tests {
             ("GET", "/a/b/c", "KL-H404 -"),
             ("GET", "/users%2Fme", "KL-H400 -"),
             ("POST", "/users/me", "KL-H405 me GET, HEAD, OPTIONS"),
-            ("TRACE", "/users/me/orders", "KL-H405 my-orders DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),
+            (
+                "TRACE",
+                "/users/me/orders",
+                "KL-H405 my-orders DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
+            ),
             ("CONNECT", "/users", "KL-H405 list GET, HEAD, OPTIONS, POST"),
             ("get", "/users", "KL-H405 list GET, HEAD, OPTIONS, POST"),
-            ("PATCH", "/users/7", "KL-H405 one DELETE, GET, HEAD, OPTIONS, PUT"),
-            ("OPTIONS", "/users/7", "options DELETE, GET, HEAD, OPTIONS, PUT"),
+            (
+                "PATCH",
+                "/users/7",
+                "KL-H405 one DELETE, GET, HEAD, OPTIONS, PUT",
+            ),
+            (
+                "OPTIONS",
+                "/users/7",
+                "options DELETE, GET, HEAD, OPTIONS, PUT",
+            ),
         ] {
             assert_eq!(found(&router, method, path), expected, "{method} {path}");
         }
@@ -294,10 +330,13 @@ mod tests {
         .err()
         .unwrap();
         let texts: Vec<_> = faults.iter().map(Fault::message).collect();
-        assert_eq!(texts, [
-            "channels 'a' and 'b' answer the same method at path '/x/{two}'",
-            "channels 'c' and 'd' answer the same method at path '/y'",
-        ]);
+        assert_eq!(
+            texts,
+            [
+                "channels 'a' and 'b' answer the same method at path '/x/{two}'",
+                "channels 'c' and 'd' answer the same method at path '/y'",
+            ]
+        );
     }
 
     #[test]
