@@ -123,7 +123,7 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         channel: Some(Arc::clone(&route.info)),
         job: None,
         request: Arc::new(request),
-        deadline: started + route.plan.timeout.into(),
+        deadline: started + std::time::Duration::from(route.plan.timeout),
         depth: 0,
         limits: gateway.limits,
         ports: Arc::clone(&gateway.ports),

@@ -46,7 +46,9 @@ pub(crate) async fn call(
     let mut ctx = ctx.clone();
     ctx.depth += 1;
     if let Some(timeout) = declaration.timeout {
-        ctx.deadline = ctx.deadline.min(Instant::now() + timeout.into());
+        ctx.deadline = ctx
+            .deadline
+            .min(Instant::now() + std::time::Duration::from(timeout));
     }
     if let Some(cpu) = declaration.cpu {
         ctx.limits.cpu_ms = cpu.0;
