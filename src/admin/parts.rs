@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Configuration;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, UserSettings};
 use crate::deploy::Deployer;
 use crate::service::{Direct, Registry};
 
@@ -28,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     /// The way to call them.
     pub(crate) direct: Direct,
+    /// The scripts' own settings.
+    pub(crate) settings: Arc<UserSettings>,
     /// Cancelled to make the server drain and end.
     pub(crate) stop: CancellationToken,
 }

@@ -3,6 +3,7 @@
 //! Start-up goes from the bottom of the module order to its top; whatever fails, fails before the server says that
 //! it is ready. Shutdown goes the other way: load balancers are told first, running calls finish, then stores close.
 
+mod file_watch;
 mod files;
 mod greeting;
 mod health;
@@ -10,6 +11,7 @@ mod jobs;
 mod objects;
 mod start;
 mod stop;
+mod validate;
 mod variables;
 
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use crate::contract::KeyValue;
 use crate::store::Store;
 use crate::tasks::Tasks;
 
-pub(crate) use variables::ServerVariables;
+pub(crate) use start::check_ports;
+pub(crate) use validate::validate;
 
 /// How a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use crate::config::interpolate::{Variables, resolve};
 use crate::config::{Project, UserSettings};
 use crate::connect::http::{Router, Shared};
 use crate::contract::ObjectId;
-use crate::deploy::watch_files;
 use crate::enmasse::refuse_demo;
 use crate::gateway::Route;
 use crate::runtime::{Publish, Resolve};
 use crate::server::Mode;
+use crate::server::file_watch::FileWatch;
 use crate::tasks::Tasks;
 
 /// Returns what fills the `${…}` of a body, and refuses the demo's credentials outside `dev`.
@@ -38,7 +38,12 @@ pub(super) fn publisher(plane: Arc<OnceLock<Arc<Shared>>>) -> Publish {
 
 /// Puts as many routes in service as fit beside each other, in the order of their names.
 fn publish(shared: &Shared, routes: Vec<Arc<Route>>) -> Vec<(ObjectName, Fault)> {
-    let (router, refused) = Router::build_all(routes);
+    let mut router = Router::default();
+    let mut refused = Vec::new();
+    for route in routes {
+        let name = route.plan.name.clone();
+        refused.extend(router.add(route).err().map(|fault| (name, fault)));
+    }
     shared.routes.store(Arc::new(router));
     refused
 }
@@ -69,8 +74,8 @@ async fn apply(mode: Mode, configuration: &Configuration) -> Result<(), Faults> 
 }
 
 /// Reads `config/` again: after SIGHUP, and in `dev` after each save.
-pub(super) async fn reload(mode: Mode, parts: &Parts, settings: &UserSettings) {
-    reload_settings(settings, &parts.configuration.project);
+pub(super) async fn reload(mode: Mode, parts: &Parts) {
+    reload_settings(&parts.settings, &parts.configuration.project);
     if let Err(faults) = apply(mode, &parts.configuration).await {
         report(&faults);
     }
@@ -84,14 +89,15 @@ pub(super) fn reload_settings(settings: &UserSettings, project: &Project) {
 }
 
 /// Watches `config/`: the scripts' settings always, the objects in `dev`.
-pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, settings: &Arc<UserSettings>, tasks: &Tasks) -> Result<(), Fault> {
-    let changed = watch_files(&[parts.configuration.project.config()], tasks)?;
-    let (parts, settings, mut changed) = (Arc::clone(parts), Arc::clone(settings), changed);
+pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(), Fault> {
+    let mut changes = FileWatch::new(&parts.configuration.project.config())?;
+    let parts = Arc::clone(parts);
     tasks.spawn("configuration watch", async move {
-        while changed.recv().await.is_some() {
+        loop {
+            changes.next().await;
             match mode {
-                Mode::Dev => reload(mode, &parts, &settings).await,
-                Mode::Start => reload_settings(&settings, &parts.configuration.project),
+                Mode::Dev => reload(mode, &parts).await,
+                Mode::Start => reload_settings(&parts.settings, &parts.configuration.project),
             }
         }
     });

@@ -1,7 +1,6 @@
 //! Start-up, in the order of the modules.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -121,9 +120,10 @@ impl Ground {
             deployer,
             registry,
             direct,
+            settings,
             stop: CancellationToken::new(),
         });
-        self.open(&parts, &shared, &dispatch, &settings).await?;
+        self.open(&parts, &shared, &dispatch).await?;
         let tasks = self.tasks.clone();
         let mode = self.mode;
         Ok(Server { mode, parts, shared, store, kvdb, tasks, cores, partner, took: started.elapsed(), lock })
@@ -135,17 +135,16 @@ impl Ground {
         parts: &Arc<Parts>,
         shared: &Arc<Shared>,
         dispatch: &Dispatch,
-        settings: &Arc<UserSettings>,
     ) -> Result<(), Fault> {
         parts.deployer.start_up().await?;
         objects::apply_at_start(self.mode, &parts.configuration).await?;
         parts.deployer.watch(&self.tasks);
-        objects::watch(self.mode, parts, settings, &self.tasks)?;
+        objects::watch(self.mode, parts, &self.tasks)?;
         let token = files::token(&self.data)?;
         let health = ServerHealth { parts: Arc::clone(parts), shared: Arc::clone(shared) };
         let port = AdminPort::new(operations(parts), token, Arc::new(health));
         serve_admin(port, self.admin, &self.tasks)?;
-        http::accept(self.services, dispatch.clone(), Arc::clone(shared), &self.tasks)?;
+        http::accept(self.services, dispatch.clone(), shared)?;
         parts.configuration.scheduler.start().await?;
         shared.set_state(State::Ready);
         files::write_endpoints(&self.data, &parts.endpoints.services, &parts.endpoints.admin)?;
@@ -164,14 +163,11 @@ impl Ground {
     }
 
     fn kvdb(&self) -> Result<Arc<dyn KeyValue>, Fault> {
-        let durability = match self.config.kvdb.durability.as_str() {
-            "everysec" => Durability::EverySec,
-            "always" => Durability::Always,
-            other => {
-                let fault = Fault::new(Code::ConfigConstraint, format!("[kvdb] durability = {other:?} is not known"));
-                return Err(fault.hint("Write everysec or always."));
-            }
-        };
+        let word = &self.config.kvdb.durability;
+        let durability = Durability::parse(word).ok_or_else(|| {
+            Fault::new(Code::ConfigConstraint, format!("[kvdb] durability = {word:?} is not known"))
+                .hint("Write batched or always.")
+        })?;
         kvdb::open(&self.config.kvdb.url, &self.data, durability, &self.tasks)
     }
 
@@ -270,6 +266,12 @@ fn url(scheme: &str, listener: &TcpListener) -> Result<String, Fault> {
     Ok(format!("{scheme}://{bound}"))
 }
 
+/// Tells whether the ports of the settings are free.
+pub(crate) fn check_ports(config: &ServerConfig) -> Result<(), Fault> {
+    listen(address(&config.listen.services)?)?;
+    listen(admin_address(config)?).map(drop)
+}
+
 fn address(text: &str) -> Result<SocketAddr, Fault> {
     let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| {
@@ -285,9 +287,4 @@ fn admin_address(config: &ServerConfig) -> Result<SocketAddr, Fault> {
     }
     Err(Fault::new(Code::ConfigConstraint, format!("[listen] admin = {:?} is open to the network", config.listen.admin))
         .hint("Use 127.0.0.1, or set admin_insecure = true if something else protects it."))
-}
-
-/// Returns the path of a project's data directory for messages.
-pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -17,13 +17,12 @@ impl Server {
         let mut terminate = listen_for(SignalKind::terminate())?;
         let mut interrupt = listen_for(SignalKind::interrupt())?;
         let mut hangup = listen_for(SignalKind::hangup())?;
-        let settings = crate::config::UserSettings::default();
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 () = self.parts.stop.cancelled() => break,
-                _ = hangup.recv() => objects::reload(self.mode, &self.parts, &settings).await,
+                _ = hangup.recv() => objects::reload(self.mode, &self.parts).await,
             }
         }
         self.drain(&mut interrupt).await;

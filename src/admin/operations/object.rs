@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::operation;
 use crate::base::{Code, Fault, closest};
-use crate::contract::{Native, ObjectState};
+use crate::contract::{Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
                 let object = find(&live, "outgoing", &input.name)?;
                 let kind = kinds.iter().find(|kind| kind.name() == object.stored.id.kind);
                 match (kind, &object.live) {
-                    (Some(kind), Some(live)) => kind.ping(live).await,
+                    (Some(kind), Some(Live::Outgoing(handle))) => kind.ping(handle.clone()).await,
                     _ => Err(Fault::new(Code::OutgoingFailed, format!("connection '{}' could not be built", input.name))),
                 }
             }
