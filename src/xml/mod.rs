@@ -18,6 +18,7 @@ mod value;
 mod write;
 mod writer;
 mod xpath;
+mod xpath_words;
 
 pub(crate) use chars::{is_ncname, is_qname};
 pub(crate) use node::Node;

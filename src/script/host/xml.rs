@@ -451,3 +451,165 @@ fn undeclared(prefix: &str, expression: &str) -> Fault {
 fn wrong(message: String) -> Fault {
     Fault::new(Code::ScriptArgument, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Map;
+
+    /// Calls a function with a document as the object and further arguments.
+    fn on(
+        function: fn(Args) -> Result<Value, Fault>,
+        document: &str,
+        more: &[Value],
+    ) -> Result<Value, Fault> {
+        let document = parse(Args::new(vec![document.into()]))?;
+        let mut values = vec![document];
+        values.extend(more.iter().cloned());
+        function(Args::new(values))
+    }
+
+    fn map(pairs: &[(&str, Value)]) -> Value {
+        Value::Map(
+            pairs
+                .iter()
+                .map(|(name, value)| (Text::new(name), value.clone()))
+                .collect(),
+        )
+    }
+
+    fn json(value: &Value) -> String {
+        serde_json::Value::from(value).to_string()
+    }
+
+    const ROWS: &str = "<f xmlns:d='urn:d'><row><d:x>1</d:x><y u='2' d:u='3'/></row><row/></f>";
+
+    #[test]
+    fn rows_are_walked_and_asked_by_name() {
+        let ns = map(&[("n", "urn:d".into())]);
+        let rows = on(each, ROWS, &["//row".into()]).unwrap();
+        let Value::List(rows) = rows else { panic!() };
+        let cell =
+            |row: &Value| text(Args::new(vec![row.clone(), "n:x".into(), ns.clone()])).unwrap();
+        assert_eq!(
+            rows.iter().map(cell).collect::<Vec<_>>(),
+            ["1".into(), Value::Null]
+        );
+    }
+
+    #[test]
+    fn each_kind_of_result_has_its_value() {
+        let ns = map(&[("n", "urn:d".into())]);
+        let give = |function, expression: &str| {
+            on(function, ROWS, &[expression.into(), ns.clone()]).unwrap()
+        };
+        assert_eq!(give(xpath, "count(//row)"), Value::Int(2));
+        assert_eq!(give(xpath, "1 div 2"), Value::Float(0.5));
+        assert_eq!(give(xpath, "0 div 0"), Value::Null);
+        assert_eq!(give(xpath, "//row = 1"), Value::Bool(true));
+        assert_eq!(give(xpath, "string(//y/@u)"), "2".into());
+        assert_eq!(json(&give(xpath, "//@*")), r#"["2","3"]"#);
+        assert_eq!(json(&give(each, "//n:x/text()")), r#"["1"]"#);
+        assert_eq!(give(text, "count(//row)"), "2".into());
+        assert_eq!(give(text, "//n:none"), Value::Null);
+        assert_eq!(give(text, "//y"), "".into());
+        assert_eq!(give(node, "//n:none"), Value::Null);
+        assert!(matches!(give(node, "//y"), Value::Handle(_)));
+        assert_eq!(on(text, ROWS, &[]).unwrap(), "1".into());
+        assert_eq!(on(attr, "<a x='1'/>", &["x".into()]).unwrap(), "1".into());
+        assert_eq!(on(attr, "<a x='1'/>", &["y".into()]).unwrap(), Value::Null);
+        let y = give(node, "//y");
+        let name = |name: &str| attr(Args::new(vec![y.clone(), name.into(), ns.clone()]));
+        assert_eq!(
+            (name("u").unwrap(), name("n:u").unwrap()),
+            ("2".into(), "3".into())
+        );
+    }
+
+    #[test]
+    fn wrong_use_is_told_by_name() {
+        let fails =
+            |function, more: &[Value]| on(function, ROWS, more).unwrap_err().message().to_owned();
+        assert!(fails(each, &["count(//row)".into()]).contains("gives a value, not nodes"));
+        assert!(fails(each, &["//n:x".into()]).contains("prefix `n`"));
+        assert!(fails(attr, &["n:u".into()]).contains("prefix `n`"));
+        assert!(fails(each, &["//[".into()]).contains("`//[`"));
+        assert!(fails(each, &["//n:x".into(), map(&[("n", 1.into())])]).contains("must be a text"));
+        assert!(fails(each, &[]).contains("`expression`"));
+        let error = parse(Args::new(vec!["<a>".into()])).unwrap_err();
+        assert_eq!(error.code(), Code::Malformed);
+    }
+
+    #[test]
+    fn documents_are_built_from_values_and_descriptions() {
+        let built = |values: Vec<Value>| {
+            build(Args::new(values)).map(|text| text.to_text().unwrap().to_string())
+        };
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+        let value = map(&[
+            ("id", 7.into()),
+            ("tag", vec!["a".into(), "<".into()].into()),
+        ]);
+        let options = map(&[("namespace", "urn:o".into())]);
+        let text = built(vec!["order".into(), value, options]).unwrap();
+        assert_eq!(
+            text,
+            format!("{head}<order xmlns=\"urn:o\"><id>7</id><tag>a</tag><tag>&lt;</tag></order>")
+        );
+        let part = parse(Args::new(vec!["<q:z xmlns:q='urn:q'>1</q:z>".into()])).unwrap();
+        let inner = map(&[
+            ("name", "p:b".into()),
+            ("content", vec!["x & y".into(), part].into()),
+        ]);
+        let outer = map(&[
+            ("name", "p:a".into()),
+            ("namespace", "urn:p".into()),
+            ("attributes", map(&[("k", "\"1\"".into())])),
+            ("content", vec![inner, map(&[("name", "c".into())])].into()),
+        ]);
+        let expected = "<p:a xmlns:p=\"urn:p\" k=\"&quot;1&quot;\">\
+            <p:b>x &amp; y<q:z xmlns:q=\"urn:q\">1</q:z></p:b><c/></p:a>";
+        assert_eq!(built(vec![outer]).unwrap(), format!("{head}{expected}"));
+        let bad = [
+            vec![map(&[])],
+            vec![map(&[("name", "a b".into())])],
+            vec![map(&[("name", "q:a".into())])],
+            vec![map(&[("name", "a".into()), ("colour", "red".into())])],
+            vec![map(&[
+                ("name", "a".into()),
+                ("attributes", map(&[("b", Map::new().into())])),
+            ])],
+            vec![map(&[("name", "a".into()), ("content", "\u{1}".into())])],
+            vec!["1".into(), Value::Null],
+            vec!["a".into(), Value::Null, map(&[("ns", "x".into())])],
+        ];
+        for values in bad {
+            let shown = format!("{values:?}");
+            assert!(built(values).is_err(), "{shown}");
+        }
+    }
+
+    #[test]
+    fn every_function_is_documented_and_named_once() {
+        for (index, function) in TABLE.iter().enumerate() {
+            assert!(function.path.starts_with("xml."), "{}", function.path);
+            assert!(
+                function.doc.ends_with('.') && !function.examples.is_empty(),
+                "{}",
+                function.path
+            );
+            assert!(
+                TABLE
+                    .iter()
+                    .skip(index + 1)
+                    .all(|other| other.path != function.path)
+            );
+            let results = function.examples.iter().map(|example| example.result);
+            assert!(
+                results
+                    .map(serde_json::from_str::<serde_json::Value>)
+                    .all(|json| json.is_ok())
+            );
+        }
+    }
+}
