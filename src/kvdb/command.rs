@@ -107,7 +107,9 @@ pub(super) fn check(command: &Command) -> Result<&'static Rule, Fault> {
         .find(|rule| rule.name == command.name)
         .ok_or_else(|| fault::unknown(command.name))?;
     let given = command.args.len();
-    if given < rule.least || given > rule.most {
+    // A cluster would split the pairs up without noticing that one is not whole.
+    let whole = !matches!(rule.keys, Keys::Pairs) || given.is_multiple_of(2);
+    if given < rule.least || given > rule.most || !whole {
         return Err(fault::arity(rule.name));
     }
     rule.sizes(&command.args)?;

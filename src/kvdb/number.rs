@@ -40,7 +40,11 @@ pub(super) fn score(number: f64) -> Text {
         return Text::const_new(if number > 0.0 { "inf" } else { "-inf" });
     }
     let size = number.abs();
-    if size != 0.0 && !(1e-5..1e17).contains(&size) {
+    if size == 0.0 {
+        // Redis drops the sign of zero in small sets and keeps it in large ones.
+        return Text::const_new("0");
+    }
+    if !(1e-5..1e17).contains(&size) {
         return format_compact!("{number:e}");
     }
     format_compact!("{number}")
@@ -55,14 +59,30 @@ mod tests {
         for (text, number) in [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX)] {
             assert_eq!(int(text.as_bytes()), Some(number), "{text}");
         }
-        for bad in ["", "-", "+1", " 1", "1 ", "01", "-0", "1.0", "9223372036854775808", "é"] {
+        for bad in [
+            "",
+            "-",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "-0",
+            "1.0",
+            "9223372036854775808",
+            "é",
+        ] {
             assert_eq!(int(bad.as_bytes()), None, "{bad}");
         }
     }
 
     #[test]
     fn scores_refuse_what_a_float_cannot_hold() {
-        for (text, number) in [("1.5", 1.5), ("-inf", f64::NEG_INFINITY), ("1e3", 1e3), ("0e9", 0.0)] {
+        for (text, number) in [
+            ("1.5", 1.5),
+            ("-inf", f64::NEG_INFINITY),
+            ("1e3", 1e3),
+            ("0e9", 0.0),
+        ] {
             assert_eq!(float(text.as_bytes()), Some(number), "{text}");
         }
         for bad in ["", "nan", "1e999", "1e-999", " 1", "1x"] {
@@ -72,7 +92,13 @@ mod tests {
 
     #[test]
     fn scores_read_back_exactly() {
-        for (number, text) in [(3.0, "3"), (1.1, "1.1"), (-0.5, "-0.5"), (1e20, "1e20")] {
+        for (number, text) in [
+            (3.0, "3"),
+            (1.1, "1.1"),
+            (-0.5, "-0.5"),
+            (1e20, "1e20"),
+            (-0.0, "0"),
+        ] {
             assert_eq!(score(number), text);
             assert_eq!(float(text.as_bytes()), Some(number));
         }

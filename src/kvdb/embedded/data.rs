@@ -174,7 +174,9 @@ impl Data {
             b'h' => Self::Hash(all(&mut rest, |rest| Some((take(rest)?, take(rest)?)))?),
             b'l' => Self::List(all(&mut rest, take)?),
             b's' => Self::Set(all(&mut rest, take)?),
-            b'z' => Self::Sorted(all(&mut rest, |rest| Some((take_score(rest)?, take(rest)?)))?),
+            b'z' => Self::Sorted(all(&mut rest, |rest| {
+                Some((take_score(rest)?, take(rest)?))
+            })?),
             _ => return None,
         };
         Some((data, u64::from_le_bytes(*expires)))
@@ -251,10 +253,18 @@ mod tests {
             Data::Hash([(bytes("f"), bytes("v")), (bytes(""), bytes(""))].into()),
             Data::List([bytes("b"), bytes("a"), bytes("b")].into()),
             Data::Set([bytes("x"), bytes("y")].into()),
-            Data::Sorted([(1.5, bytes("m")), (f64::INFINITY, bytes("n"))].into_iter().collect()),
+            Data::Sorted(
+                [(1.5, bytes("m")), (f64::INFINITY, bytes("n"))]
+                    .into_iter()
+                    .collect(),
+            ),
         ];
         for data in cases {
-            assert_eq!(Data::decode(&data.encode(7)), Some((data.clone(), 7)), "{data:?}");
+            assert_eq!(
+                Data::decode(&data.encode(7)),
+                Some((data.clone(), 7)),
+                "{data:?}"
+            );
         }
     }
 

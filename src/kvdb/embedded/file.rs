@@ -23,13 +23,20 @@ impl File {
     /// Opens the file, or makes it, readable by its owner only.
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
         let cannot = |error: &dyn std::fmt::Display| {
             fault::storage(&format!("cannot open {}", path.display()), error)
         };
         let file = options.open(path).map_err(|error| cannot(&error))?;
         let backend = redb::backends::FileBackend::new(file).map_err(|error| cannot(&error))?;
-        let database = Builder::new().set_cache_size(CACHE).create_with_backend(backend);
+        let database = Builder::new()
+            .set_cache_size(CACHE)
+            .create_with_backend(backend);
         database.map(Self).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => Fault::new(
                 Code::DataLocked,

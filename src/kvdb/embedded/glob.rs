@@ -74,19 +74,39 @@ mod tests {
     #[test]
     fn patterns_fit_as_in_redis() {
         let cases = [
-            ("*", "", true), ("", "", true), ("", "a", false), ("a*", "abc", true), ("*c", "abc", true),
-            ("a*c*", "abcd", true), ("a?c", "abc", true), ("a?c", "ac", false), ("[a-c]x", "bx", true),
-            ("[c-a]x", "bx", true), ("[^a]x", "ax", false), ("[^a]x", "bx", true), ("\\*", "*", true),
-            ("\\*", "a", false), ("**a", "bba", true), ("h[ae]llo", "hillo", false), ("[]a", "a", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c*", "abcd", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("[a-c]x", "bx", true),
+            ("[c-a]x", "bx", true),
+            ("[^a]x", "ax", false),
+            ("[^a]x", "bx", true),
+            ("\\*", "*", true),
+            ("\\*", "a", false),
+            ("**a", "bba", true),
+            ("h[ae]llo", "hillo", false),
+            ("[]a", "a", false),
         ];
         for (pattern, text, fits) in cases {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                fits,
+                "{pattern} {text}"
+            );
         }
     }
 
     #[test]
     fn many_stars_do_not_take_forever() {
         assert!(!matches(&b"a*".repeat(200), &vec![b'b'; 500]));
-        assert!(!matches(&[b"a*".repeat(200), b"b".to_vec()].concat(), &vec![b'a'; 500]));
+        assert!(!matches(
+            &[b"a*".repeat(200), b"b".to_vec()].concat(),
+            &vec![b'a'; 500]
+        ));
     }
 }

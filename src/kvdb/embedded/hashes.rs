@@ -17,13 +17,21 @@ pub(in crate::kvdb) fn hget(shard: &Shard, op: &Op<'_>) -> Reply {
 
 pub(in crate::kvdb) fn hgetall(shard: &Shard, op: &Op<'_>) -> Reply {
     let hash = shard.read::<Hash>(op)?;
-    Ok(list(hash.into_iter().flatten().flat_map(|(field, value)| [field, value])))
+    Ok(list(
+        hash.into_iter()
+            .flatten()
+            .flat_map(|(field, value)| [field, value]),
+    ))
 }
 
 pub(in crate::kvdb) fn hset(shard: &mut Shard, op: &Op<'_>) -> Reply {
     let pairs = op.pairs(1)?;
     shard.edit(op, |hash: &mut Hash, change| {
-        count(pairs.filter(|(field, value)| put(hash, change, field, value)).count())
+        count(
+            pairs
+                .filter(|(field, value)| put(hash, change, field, value))
+                .count(),
+        )
     })
 }
 
@@ -40,8 +48,14 @@ fn put(hash: &mut Hash, change: &mut Change, field: &Bytes, value: &Bytes) -> bo
 
 pub(in crate::kvdb) fn hdel(shard: &mut Shard, op: &Op<'_>) -> Reply {
     shard.edit(op, |hash: &mut Hash, change| {
-        let gone = op.rest(1).iter().filter_map(|field| hash.remove_entry(field));
-        count(gone.map(|(field, value)| change.remove(field.len() + value.len())).count())
+        let gone = op
+            .rest(1)
+            .iter()
+            .filter_map(|field| hash.remove_entry(field));
+        count(
+            gone.map(|(field, value)| change.remove(field.len() + value.len()))
+                .count(),
+        )
     })
 }
 

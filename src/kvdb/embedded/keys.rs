@@ -46,7 +46,11 @@ pub(in crate::kvdb) fn del(space: &Space, op: &Op<'_>) -> Reply {
 
 pub(in crate::kvdb) fn exists(space: &Space, op: &Op<'_>) -> Reply {
     let shards = space.read_all(op.args.iter());
-    let there = |key: &&Bytes| shards.of(key).is_some_and(|shard| shard.get(key, op).is_some());
+    let there = |key: &&Bytes| {
+        shards
+            .of(key)
+            .is_some_and(|shard| shard.get(key, op).is_some())
+    };
     Ok(count(op.args.iter().filter(there).count()))
 }
 
@@ -62,7 +66,10 @@ fn set_expiry(shard: &mut Shard, op: &Op<'_>, factor: i64) -> Reply {
     let key = op.key()?;
     let options = expire_options(op)?;
     let now = i64::try_from(op.now()).unwrap_or(i64::MAX);
-    let moment = op.int(1)?.checked_mul(factor).and_then(|ms| ms.checked_add(now));
+    let moment = op
+        .int(1)?
+        .checked_mul(factor)
+        .and_then(|ms| ms.checked_add(now));
     let moment = moment.ok_or_else(|| fault::command(op.name, "invalid expire time"))?;
     shard.drop_expired(key, op);
     let Some(entry) = shard.get(key, op) else {
@@ -118,7 +125,11 @@ fn expire_options(op: &Op<'_>) -> Result<ExpireOptions, Fault> {
 
 pub(in crate::kvdb) fn ttl(shard: &Shard, op: &Op<'_>) -> Reply {
     let left = time_left(shard, op)?;
-    Ok(KvReply::Int(if left < 0 { left } else { (left + 500) / 1000 }))
+    Ok(KvReply::Int(if left < 0 {
+        left
+    } else {
+        (left + 500) / 1000
+    }))
 }
 
 pub(in crate::kvdb) fn pttl(shard: &Shard, op: &Op<'_>) -> Reply {
@@ -155,27 +166,37 @@ impl Scan {
     fn wants(&self, key: &[u8], data: &Data) -> bool {
         let kind = self.kind.as_ref();
         kind.is_none_or(|kind| kind == data.type_name().as_bytes())
-            && self.pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
+            && self
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| glob::matches(pattern, key))
     }
 }
 
 /// Walks the keys in the order of their hashes. The cursor is the hash to go on from, so that a key that
 /// is there during the whole walk is met exactly once, whatever is added or removed meanwhile.
 pub(in crate::kvdb) fn scan(space: &Space, op: &Op<'_>) -> Reply {
-    let cursor = std::str::from_utf8(op.arg(0)?).ok().and_then(|text| text.parse::<u64>().ok());
+    let cursor = std::str::from_utf8(op.arg(0)?)
+        .ok()
+        .and_then(|text| text.parse::<u64>().ok());
     let cursor = cursor.ok_or_else(|| fault::command(op.name, "invalid cursor"))?;
     let scan = scan_options(op)?;
     let mut found = Vec::new();
     let mut visited = 0;
     let mut next = Some(cursor);
     while let Some(from) = next.filter(|_| visited < scan.count) {
-        let page = space.page(from, scan.count - visited, op, |key, data| scan.wants(key, data));
+        let page = space.page(from, scan.count - visited, op, |key, data| {
+            scan.wants(key, data)
+        });
         found.extend(page.keys);
         visited += page.visited;
         next = page.next;
     }
     let cursor = Bytes::from(next.unwrap_or(0).to_string());
-    Ok(KvReply::List(vec![KvReply::Data(cursor), list(found.iter())]))
+    Ok(KvReply::List(vec![
+        KvReply::Data(cursor),
+        list(found.iter()),
+    ]))
 }
 
 fn scan_options(op: &Op<'_>) -> Result<Scan, Fault> {

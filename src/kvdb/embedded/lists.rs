@@ -67,8 +67,7 @@ fn pop_count(op: &Op<'_>) -> Result<Option<usize>, Fault> {
     if op.args.len() < 2 {
         return Ok(None);
     }
-    let negative =
-        |_ignored| fault::command(op.name, "value is out of range, must be positive");
+    let negative = |_ignored| fault::command(op.name, "value is out of range, must be positive");
     usize::try_from(op.int(1)?).map(Some).map_err(negative)
 }
 

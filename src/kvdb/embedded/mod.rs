@@ -73,6 +73,16 @@ impl Embedded {
         })
     }
 
+    /// Tells about how much memory all keys take.
+    pub(super) fn used(&self) -> usize {
+        self.space.used()
+    }
+
+    /// Tells how many commits were made.
+    pub(super) fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
     fn execute(&self, rule: &Rule, command: &Command) -> Reply {
         let op = Op {
             name: rule.name,

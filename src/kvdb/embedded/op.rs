@@ -38,7 +38,10 @@ impl<'a> Op<'a> {
     }
 
     /// Returns the arguments from `index` on in pairs.
-    pub(super) fn pairs(&self, index: usize) -> Result<impl Iterator<Item = (&'a Bytes, &'a Bytes)>, Fault> {
+    pub(super) fn pairs(
+        &self,
+        index: usize,
+    ) -> Result<impl Iterator<Item = (&'a Bytes, &'a Bytes)>, Fault> {
         let (pairs, odd) = self.rest(index).as_chunks::<2>();
         if !odd.is_empty() {
             return Err(fault::arity(self.name));

@@ -6,7 +6,10 @@ use crate::kvdb::embedded::shard::Shard;
 
 pub(in crate::kvdb) fn sadd(shard: &mut Shard, op: &Op<'_>) -> Reply {
     shard.edit(op, |set: &mut Set, change| {
-        let fresh = op.rest(1).iter().filter(|member| set.insert((*member).clone()));
+        let fresh = op
+            .rest(1)
+            .iter()
+            .filter(|member| set.insert((*member).clone()));
         count(fresh.map(|member| change.add(member.len())).count())
     })
 }
@@ -24,7 +27,11 @@ pub(in crate::kvdb) fn smembers(shard: &Shard, op: &Op<'_>) -> Reply {
 
 pub(in crate::kvdb) fn sismember(shard: &Shard, op: &Op<'_>) -> Reply {
     let member = op.arg(1)?;
-    Ok(truth(shard.read::<Set>(op)?.is_some_and(|set| set.contains(member))))
+    Ok(truth(
+        shard
+            .read::<Set>(op)?
+            .is_some_and(|set| set.contains(member)),
+    ))
 }
 
 pub(in crate::kvdb) fn scard(shard: &Shard, op: &Op<'_>) -> Reply {

@@ -188,7 +188,10 @@ impl Shard {
     }
 
     /// Walks the keys that are there.
-    pub(super) fn live<'a>(&'a self, op: &'a Op<'_>) -> impl Iterator<Item = (&'a Bytes, &'a Entry)> {
+    pub(super) fn live<'a>(
+        &'a self,
+        op: &'a Op<'_>,
+    ) -> impl Iterator<Item = (&'a Bytes, &'a Entry)> {
         self.keys.iter().filter(|(_, entry)| !entry.expired(op))
     }
 
@@ -196,7 +199,10 @@ impl Shard {
     pub(super) fn take_dirty(&self, out: &mut Vec<(Bytes, Option<Vec<u8>>)>) {
         let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
         out.extend(dirty.into_iter().map(|key| {
-            let image = self.keys.get(&key).map(|entry| entry.data.encode(entry.expires));
+            let image = self
+                .keys
+                .get(&key)
+                .map(|entry| entry.data.encode(entry.expires));
             (key, image)
         }));
     }

@@ -141,8 +141,13 @@ impl Space {
         met.sort_unstable_by_key(|(hash, ..)| *hash);
         // Keys of the same hash stay together, or the next page would miss one.
         let end = met.get(most.saturating_sub(1)).map(|(hash, ..)| *hash);
-        let taken = end.map_or(met.len(), |end| met.partition_point(|(hash, ..)| *hash <= end));
-        let keys = met.iter().take(taken).filter(|(_, key, entry)| wants(key, &entry.data));
+        let taken = end.map_or(met.len(), |end| {
+            met.partition_point(|(hash, ..)| *hash <= end)
+        });
+        let keys = met
+            .iter()
+            .take(taken)
+            .filter(|(_, key, entry)| wants(key, &entry.data));
         Page {
             keys: keys.map(|(_, key, _)| (*key).clone()).collect(),
             visited: taken,
@@ -158,7 +163,8 @@ impl Space {
         let result = write(shard);
         if shard.changes != changes {
             // Wraps when it shrank; the sum is right again after the addition.
-            self.used.fetch_add(shard.used.wrapping_sub(used), Ordering::Relaxed);
+            self.used
+                .fetch_add(shard.used.wrapping_sub(used), Ordering::Relaxed);
             self.changes.fetch_add(1, Ordering::Release);
         }
         result
@@ -207,7 +213,9 @@ impl Reading<'_> {
     /// Returns the shard of a key.
     pub(super) fn of(&self, key: &[u8]) -> Option<&Shard> {
         let place = self.space.place(key);
-        let index = self.locked.binary_search_by_key(&place, |(place, _)| *place);
+        let index = self
+            .locked
+            .binary_search_by_key(&place, |(place, _)| *place);
         self.locked.get(index.ok()?).map(|(_, shard)| &**shard)
     }
 }
@@ -222,7 +230,9 @@ impl Writing<'_> {
     /// Lets `write` change the shard of a key.
     pub(super) fn of(&mut self, key: &[u8], write: impl FnOnce(&mut Shard)) {
         let place = self.space.place(key);
-        let index = self.locked.binary_search_by_key(&place, |(place, _)| *place);
+        let index = self
+            .locked
+            .binary_search_by_key(&place, |(place, _)| *place);
         let shard = index.ok().and_then(|index| self.locked.get_mut(index));
         if let Some((_, shard)) = shard {
             self.space.counted(shard, write);

@@ -102,7 +102,11 @@ pub(in crate::kvdb) fn incrby(shard: &mut Shard, op: &Op<'_>) -> Reply {
 
 pub(in crate::kvdb) fn decrby(shard: &mut Shard, op: &Op<'_>) -> Reply {
     let by = op.int(1)?.checked_neg();
-    step(shard, op, by.ok_or_else(|| fault::command(op.name, "decrement would overflow"))?)
+    step(
+        shard,
+        op,
+        by.ok_or_else(|| fault::command(op.name, "decrement would overflow"))?,
+    )
 }
 
 fn step(shard: &mut Shard, op: &Op<'_>, by: i64) -> Reply {

@@ -1,6 +1,6 @@
 //! Writes changed keys to the file, in groups, on a thread of its own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ struct Shared {
     told: AtomicBool,
     state: Mutex<State>,
     wake: Condvar,
+    /// How many commits were made.
+    commits: AtomicU64,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Writer {
                 ..State::default()
             }),
             wake: Condvar::new(),
+            commits: AtomicU64::new(0),
         });
         let thread = Thread {
             shared: Arc::clone(&shared),
@@ -92,6 +95,11 @@ impl Writer {
         state.due = Some(state.due.map_or(due, |known| known.min(due)));
         drop(state);
         self.shared.wake.notify_one();
+    }
+
+    /// Tells how many commits were made.
+    pub(super) fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
     }
 
     /// Asks for a commit now; the future ends when all changes so far are on disk.
@@ -165,9 +173,16 @@ impl Thread {
             }
             let until = [state.due, sweep_at].into_iter().flatten().min();
             state = match until {
-                None => self.shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .shared
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(at) => {
-                    let wait = self.shared.wake.wait_timeout(state, at.saturating_duration_since(now));
+                    let wait = self
+                        .shared
+                        .wake
+                        .wait_timeout(state, at.saturating_duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -193,8 +208,10 @@ impl Thread {
             return Ok(());
         }
         let result = self.file.commit(&changes);
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
         if result.is_err() {
-            self.space.mark_dirty(changes.into_iter().map(|(key, _)| key));
+            self.space
+                .mark_dirty(changes.into_iter().map(|(key, _)| key));
         }
         result
     }

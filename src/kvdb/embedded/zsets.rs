@@ -91,7 +91,10 @@ fn add_pairs<'a>(
     }
     let both = options.greater && options.less;
     if both || (options.only_new && (options.greater || options.less)) {
-        return Err(fault::command(op.name, "gt, lt and nx contradict each other"));
+        return Err(fault::command(
+            op.name,
+            "gt, lt and nx contradict each other",
+        ));
     }
     if options.incr && pairs.len() > 1 {
         return Err(fault::command(op.name, "incr takes a single pair"));
@@ -124,7 +127,10 @@ fn add(
     }
     let score = if options.incr { old + score } else { score };
     if score.is_nan() {
-        return Err(fault::command(op.name, "resulting score is not a number (NaN)"));
+        return Err(fault::command(
+            op.name,
+            "resulting score is not a number (NaN)",
+        ));
     }
     if (options.greater && score <= old) || (options.less && score >= old) {
         return Ok(Added::Refused);
@@ -146,7 +152,9 @@ pub(in crate::kvdb) fn zrem(shard: &mut Shard, op: &Op<'_>) -> Reply {
 
 pub(in crate::kvdb) fn zscore(shard: &Shard, op: &Op<'_>) -> Reply {
     let member = op.arg(1)?;
-    let score = shard.read::<Sorted>(op)?.and_then(|sorted| sorted.score(member));
+    let score = shard
+        .read::<Sorted>(op)?
+        .and_then(|sorted| sorted.score(member));
     Ok(score.map_or(KvReply::Nil, score_reply))
 }
 
@@ -171,7 +179,10 @@ pub(in crate::kvdb) fn zrange(shard: &Shard, op: &Op<'_>) -> Reply {
     };
     let places = range(start, stop, sorted.len());
     let walk = directed(sorted, options.reverse);
-    Ok(members(walk.skip(places.start).take(places.len()), &options))
+    Ok(members(
+        walk.skip(places.start).take(places.len()),
+        &options,
+    ))
 }
 
 fn range_options(op: &Op<'_>) -> Result<RangeOptions, Fault> {
@@ -203,7 +214,11 @@ fn range_options(op: &Op<'_>) -> Result<RangeOptions, Fault> {
 
 fn by_score(shard: &Shard, op: &Op<'_>, options: &RangeOptions) -> Reply {
     let (first, second) = (bound(op, 1)?, bound(op, 2)?);
-    let (low, high) = if options.reverse { (second, first) } else { (first, second) };
+    let (low, high) = if options.reverse {
+        (second, first)
+    } else {
+        (first, second)
+    };
     let Some(sorted) = shard.read::<Sorted>(op)? else {
         return Ok(KvReply::List(Vec::new()));
     };

@@ -7,7 +7,9 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo};
-use redis::{IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError, TlsMode, Value};
+use redis::{
+    IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError, TlsMode, Value,
+};
 
 use crate::base::Fault;
 use crate::kvdb::bad_url;
@@ -50,7 +52,10 @@ impl Address {
         let several = Several::parse(tls, rest).ok_or_else(|| bad_url(url));
         match form {
             "" => single(url).map_err(refused),
-            "sentinel" => several?.sentinel().map_err(refused)?.ok_or_else(|| bad_url(url)),
+            "sentinel" => several?
+                .sentinel()
+                .map_err(refused)?
+                .ok_or_else(|| bad_url(url)),
             "cluster" => several?.cluster().map_err(refused),
             _ => Err(bad_url(url)),
         }
@@ -87,9 +92,7 @@ impl Address {
                 let connection = client.get_async_connection_with_config(&config);
                 connection.await.map(Connection::Single)
             }
-            Self::Cluster(client) => {
-                client.get_async_connection().await.map(Connection::Cluster)
-            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
@@ -98,7 +101,7 @@ impl Connection {
     /// Sends a command and waits for its reply.
     pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, RedisError> {
         match self {
-            Self::Single(connection) => connection.send_packed_command(command).await,
+            Self::Single(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
         }
     }
@@ -107,7 +110,10 @@ impl Connection {
 fn single(url: &str) -> Result<Address, RedisError> {
     let info = url.into_connection_info()?;
     // The third protocol tells types apart and reports the end of a connection.
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let settings = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
     Client::open(info.set_redis_settings(settings)).map(Address::Single)
 }
 
@@ -138,7 +144,10 @@ impl<'a> Several<'a> {
         let (scheme, login) = (self.scheme, self.login);
         let at = if login.is_empty() { "" } else { "@" };
         let info = format!("{scheme}://{login}{at}{node}/").into_connection_info()?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let settings = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
         Ok(info.set_redis_settings(settings))
     }
 

@@ -65,7 +65,11 @@ impl Lane {
     }
 
     /// Runs a command; fails within a second when Redis does not answer.
-    pub(super) async fn run(self: &Arc<Self>, rule: &Rule, command: &Command) -> Result<KvReply, Fault> {
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        rule: &Rule,
+        command: &Command,
+    ) -> Result<KvReply, Fault> {
         let mut used = None;
         let timed = tokio::time::timeout(PATIENCE, self.attempt(rule, command, &mut used)).await;
         timed.unwrap_or_else(|_elapsed| {
@@ -109,7 +113,9 @@ impl Lane {
         }
         self.dial();
         let mut changes = self.state.subscribe();
-        let settled = changes.wait_for(|state| !matches!(state, State::Dialling)).await;
+        let settled = changes
+            .wait_for(|state| !matches!(state, State::Dialling))
+            .await;
         match settled.as_deref() {
             Ok(State::Up(link)) => Ok(link.clone()),
             Ok(State::Down(fault)) => Err(fault.clone()),
@@ -198,7 +204,10 @@ impl Dialling {
     }
 }
 
-async fn send(connection: &mut Connection, command: &Command) -> Result<redis::Value, redis::RedisError> {
+async fn send(
+    connection: &mut Connection,
+    command: &Command,
+) -> Result<redis::Value, redis::RedisError> {
     if let (Connection::Cluster(cluster), "scan") = (&mut *connection, command.name) {
         return scan::scan(cluster, command).await;
     }

@@ -45,8 +45,11 @@ impl Redis {
     /// Returns the connection of the current runtime.
     fn lane(&self) -> Result<Arc<Lane>, Fault> {
         let handle = Handle::try_current().map_err(|error| {
-            Fault::new(Code::Internal, "the key/value store was used outside a runtime")
-                .detail(error.to_string())
+            Fault::new(
+                Code::Internal,
+                "the key/value store was used outside a runtime",
+            )
+            .detail(error.to_string())
         })?;
         let id = handle.id();
         if let Some(lane) = find(&self.lanes.load(), id) {

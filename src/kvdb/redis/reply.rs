@@ -24,8 +24,12 @@ fn convert(value: Value) -> Option<KvReply> {
         Value::Int(number) => KvReply::Int(number),
         Value::Boolean(truth) => KvReply::Int(i64::from(truth)),
         Value::BulkString(bytes) => KvReply::Data(bytes.into()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => KvReply::Data(text.into()),
-        Value::Double(score) => KvReply::Data(Bytes::copy_from_slice(number::score(score).as_bytes())),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => {
+            KvReply::Data(text.into())
+        }
+        Value::Double(score) => {
+            KvReply::Data(Bytes::copy_from_slice(number::score(score).as_bytes()))
+        }
         Value::Array(parts) | Value::Set(parts) => {
             KvReply::List(parts.into_iter().map(convert).collect::<Option<_>>()?)
         }

@@ -2,7 +2,7 @@
 
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, ErrorKind, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
 use crate::contract::Command;
 
@@ -11,25 +11,63 @@ pub(super) async fn scan(
     cluster: &mut ClusterConnection,
     command: &Command,
 ) -> Result<Value, RedisError> {
-    let cursor = command.args.first().and_then(|arg| std::str::from_utf8(arg).ok());
-    let (node, inner) = cursor.and_then(read).ok_or_else(bad_cursor)?;
+    let cursor = command
+        .args
+        .first()
+        .and_then(|arg| std::str::from_utf8(arg).ok());
+    let (mut node, mut cursor) = cursor.and_then(read).ok_or_else(bad_cursor)?;
     let masters = masters(cluster).await?;
-    let Some((host, port)) = masters.get(node).cloned() else {
-        return Err(bad_cursor());
-    };
+    loop {
+        let master = masters.get(node).ok_or_else(bad_cursor)?;
+        let (next, keys) = page(cluster, master, cursor, command).await?;
+        (node, cursor) = if next == 0 {
+            (node + 1, 0)
+        } else {
+            (node, next)
+        };
+        let over = node >= masters.len();
+        // An empty page of a node that is done tells nothing: the next node may have more.
+        if over || next != 0 || !keys.is_empty() {
+            let cursor = if over {
+                "0".to_owned()
+            } else {
+                format!("{node}:{cursor}")
+            };
+            return Ok(Value::Array(vec![
+                Value::BulkString(cursor.into_bytes()),
+                Value::Array(keys),
+            ]));
+        }
+    }
+}
+
+async fn page(
+    cluster: &mut ClusterConnection,
+    (host, port): &(String, u16),
+    cursor: u64,
+    command: &Command,
+) -> Result<(u64, Vec<Value>), RedisError> {
     let mut packed = Cmd::new();
-    packed.arg("SCAN").arg(inner);
+    packed.arg("SCAN").arg(cursor);
     for arg in command.args.iter().skip(1) {
         packed.arg(arg.as_ref());
     }
+    let (host, port) = (host.clone(), *port);
     let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
-    let Value::Array(mut page) = cluster.route_command(packed, route).await? else {
-        return Err((ErrorKind::UnexpectedReturnType, "not a page of keys").into());
-    };
-    if let Some(Value::BulkString(next)) = page.first_mut() {
-        *next = write(node, next, masters.len()).into_bytes();
+    Ok(redis::from_redis_value(
+        answer(cluster, packed, route).await?,
+    )?)
+}
+
+async fn answer(
+    cluster: &mut ClusterConnection,
+    command: Cmd,
+    route: RoutingInfo,
+) -> Result<Value, RedisError> {
+    match cluster.route_command(command, route).await? {
+        Value::ServerError(error) => Err(error.into()),
+        value => Ok(value),
     }
-    Ok(Value::Array(page))
 }
 
 fn read(cursor: &str) -> Option<(usize, u64)> {
@@ -40,26 +78,16 @@ fn read(cursor: &str) -> Option<(usize, u64)> {
     }
 }
 
-/// Returns the cursor to go on with; `0` when the last node is done.
-fn write(node: usize, next: &[u8], nodes: usize) -> String {
-    match (next, node + 1) {
-        (b"0", next_node) if next_node >= nodes => "0".to_owned(),
-        (b"0", next_node) => format!("{next_node}:0"),
-        (next, _) => format!("{node}:{}", String::from_utf8_lossy(next)),
-    }
-}
-
 fn bad_cursor() -> RedisError {
-    (ErrorKind::Extension, "ERR", "invalid cursor".to_owned()).into()
+    redis::make_extension_error("ERR".to_owned(), Some("invalid cursor".to_owned()))
 }
 
 /// Returns the addresses of the masters in the order of their first slot.
 async fn masters(cluster: &mut ClusterConnection) -> Result<Vec<(String, u16)>, RedisError> {
     let mut ask = Cmd::new();
     ask.arg("CLUSTER").arg("SLOTS");
-    let slots = cluster
-        .route_command(ask, RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random))
-        .await?;
+    let anyone = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+    let slots = answer(cluster, ask, anyone).await?;
     let ranges: Vec<Vec<Value>> = redis::from_redis_value(slots)?;
     let mut found: Vec<(i64, (String, u16))> = Vec::new();
     for range in ranges {
