@@ -97,6 +97,11 @@ impl Running {
         self.over.borrow_mut().get_or_insert(fault);
     }
 
+    /// Replaces why the call must end by the same with a place.
+    pub(crate) fn end_at(&self, fault: Fault) {
+        drop(self.over.borrow_mut().replace(fault));
+    }
+
     /// Returns why the call must end, if it must.
     pub(crate) fn over(&self) -> Option<Fault> {
         self.over.borrow().clone()
@@ -167,7 +172,10 @@ impl Meter {
 
     /// Safepoints far apart (a long library call between them) are each worth a reading.
     fn pace(&self, now: Instant) {
-        let gap = self.read.replace(Some(now)).map_or(Duration::ZERO, |read| now - read);
+        let gap = self
+            .read
+            .replace(Some(now))
+            .map_or(Duration::ZERO, |read| now - read);
         let stride = if gap > Duration::from_micros(500) {
             (self.stride.get() / 8).max(1)
         } else {
@@ -199,7 +207,10 @@ fn cpu_spent(running: &Running) -> Fault {
     let limit = running.limit.as_millis();
     Fault::new(
         Code::CpuBudget,
-        format!("service '{}' spent its CPU budget of {limit} ms", running.call.service.name),
+        format!(
+            "service '{}' spent its CPU budget of {limit} ms",
+            running.call.service.name
+        ),
     )
     .hint("Do less per call, or declare a larger budget: `cpu = \"1s\"`.")
 }
@@ -211,7 +222,9 @@ fn held_core(running: &Running) -> Fault {
         Code::CpuBudget,
         format!("service '{name}' held its core for {limit} ms where it cannot give way"),
     )
-    .hint("Comparators, pattern callbacks and metamethods must be quick; move the work out of them.")
+    .hint(
+        "Comparators, pattern callbacks and metamethods must be quick; move the work out of them.",
+    )
 }
 
 struct Outer {

@@ -10,18 +10,26 @@ const MAX_LINE: usize = 8 << 10;
 
 /// The namespace.
 pub(crate) const TABLE: &[HostFn] = &[
-    function("log.debug", "Writes a line for people who look for a mistake.", |call, args| {
-        write(call, Level::Debug, args)
-    }),
-    function("log.info", "Writes a line on what happened.", |call, args| {
-        write(call, Level::Info, args)
-    }),
-    function("log.warn", "Writes a line on what is unexpected but handled.", |call, args| {
-        write(call, Level::Warn, args)
-    }),
-    function("log.error", "Writes a line on what somebody must look at.", |call, args| {
-        write(call, Level::Error, args)
-    }),
+    function(
+        "log.debug",
+        "Writes a line for people who look for a mistake.",
+        |call, args| write(call, Level::Debug, args),
+    ),
+    function(
+        "log.info",
+        "Writes a line on what happened.",
+        |call, args| write(call, Level::Info, args),
+    ),
+    function(
+        "log.warn",
+        "Writes a line on what is unexpected but handled.",
+        |call, args| write(call, Level::Warn, args),
+    ),
+    function(
+        "log.error",
+        "Writes a line on what somebody must look at.",
+        |call, args| write(call, Level::Error, args),
+    ),
 ];
 
 const fn function(
@@ -132,7 +140,9 @@ fn fill(format: &str, values: &[Value]) -> String {
     while let Some((before, after)) = rest.split_once('%') {
         line.push_str(before);
         let mark = after.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+' | ' '));
-        let (flags, tail) = after.split_at_checked(mark.unwrap_or(after.len())).unwrap_or((after, ""));
+        let (flags, tail) = after
+            .split_at_checked(mark.unwrap_or(after.len()))
+            .unwrap_or((after, ""));
         let mut chars = tail.chars();
         match chars.next() {
             Some('%') if flags.is_empty() => line.push('%'),
@@ -155,7 +165,9 @@ fn fill(format: &str, values: &[Value]) -> String {
 fn one(kind: char, flags: &str, value: &Value) -> String {
     let text = match (kind, value) {
         ('f', Value::Float(number)) => {
-            let digits = flags.split_once('.').and_then(|(_, digits)| digits.parse().ok());
+            let digits = flags
+                .split_once('.')
+                .and_then(|(_, digits)| digits.parse().ok());
             format!("{number:.*}", digits.unwrap_or(6_usize).min(99))
         }
         ('x', Value::Int(number)) => format!("{number:x}"),

@@ -63,7 +63,11 @@ pub(crate) fn bind(
 impl Bound {
     fn enter(&self, lua: &Lua, args: MultiValue) -> mlua::Result<(Rc<Running>, Args)> {
         let _lifted = MemoryGuard::set(lua, 0);
-        let running = self.bridge.meter.running().ok_or_else(|| raise(no_call(self.function)))?;
+        let running = self
+            .bridge
+            .meter
+            .running()
+            .ok_or_else(|| raise(no_call(self.function)))?;
         let args = self.read(args).map_err(raise)?;
         host::admit(&running.call, self.function).map_err(raise)?;
         Ok((running, args))

@@ -102,7 +102,9 @@ fn caught(lua: &Lua, error: mlua::Value) -> mlua::Result<mlua::Value> {
 }
 
 fn is_fault(_: &Lua, value: mlua::Value) -> mlua::Result<bool> {
-    Ok(value.as_userdata().is_some_and(mlua::AnyUserData::is::<Raised>))
+    Ok(value
+        .as_userdata()
+        .is_some_and(mlua::AnyUserData::is::<Raised>))
 }
 
 fn rethrow(_: &Lua, value: mlua::AnyUserData) -> mlua::Result<()> {

@@ -59,9 +59,17 @@ impl Context {
         response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
         response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
         lock(&response)?;
-        let payload = declaration.map(|it| payload_meta(lua, bridge, it)).transpose()?;
+        let payload = declaration
+            .map(|it| payload_meta(lua, bridge, it))
+            .transpose()?;
         let headers = bridge.headers.clone();
-        Ok(Self { ctx, request, response, payload: payload.flatten(), headers })
+        Ok(Self {
+            ctx,
+            request,
+            response,
+            payload: payload.flatten(),
+            headers,
+        })
     }
 
     /// Makes the context of one call; returns it and its response.
@@ -95,11 +103,7 @@ struct Class {
 }
 
 /// Makes the class of `ctx`: functions, namespaces, and the fields of the running call.
-fn ctx_class(
-    lua: &Lua,
-    bridge: &Rc<Bridge>,
-    tables: &[&'static [HostFn]],
-) -> mlua::Result<Class> {
+fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<Class> {
     let table = lua.create_table()?;
     let owner: Owner = Rc::new(Cell::new(0));
     let mut spaces: BTreeMap<&str, (Table, Owner)> = BTreeMap::new();
@@ -158,8 +162,15 @@ fn ctx_field(
 ) -> mlua::Result<mlua::Value> {
     let name = sandbox::shown(key);
     if !FIELDS.contains(&name.as_str()) {
-        let own = names.iter().map(String::as_str).chain(["request", "response"]);
-        return Err(raise(unknown("ctx", &name, own.chain(FIELDS.iter().copied()))));
+        let own = names
+            .iter()
+            .map(String::as_str)
+            .chain(["request", "response"]);
+        return Err(raise(unknown(
+            "ctx",
+            &name,
+            own.chain(FIELDS.iter().copied()),
+        )));
     }
     let call = bind::current(bridge, "ctx")?;
     bridge.to_lua(lua, call_field(&call, &name))
@@ -172,8 +183,14 @@ fn call_field(call: &Call, name: &str) -> Value {
         "service" => Value::text(call.service.name.as_str()),
         "caller" => Value::Map(
             [
-                (Text::const_new("name"), Value::Text(ctx.caller.name.clone())),
-                (Text::const_new("security"), Value::Text(ctx.caller.security.clone())),
+                (
+                    Text::const_new("name"),
+                    Value::Text(ctx.caller.name.clone()),
+                ),
+                (
+                    Text::const_new("security"),
+                    Value::Text(ctx.caller.security.clone()),
+                ),
             ]
             .into_iter()
             .collect(),
@@ -205,7 +222,11 @@ fn request_field(
 ) -> mlua::Result<mlua::Value> {
     let name = sandbox::shown(key);
     if !REQUEST.contains(&name.as_str()) {
-        return Err(raise(unknown("ctx.request", &name, REQUEST.iter().copied())));
+        return Err(raise(unknown(
+            "ctx.request",
+            &name,
+            REQUEST.iter().copied(),
+        )));
     }
     let call = bind::current(bridge, "ctx.request")?;
     let value = bridge.to_lua(lua, request_value(&call, &name))?;
@@ -263,11 +284,7 @@ fn headers(headers: &http::HeaderMap) -> Value {
 }
 
 /// Makes `ctx.outgoing`: a table per kind, which finds connections by name at each call.
-fn outgoing(
-    lua: &Lua,
-    bridge: &Rc<Bridge>,
-    tables: &[&'static [HostFn]],
-) -> mlua::Result<Table> {
+fn outgoing(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<Table> {
     let all = lua.create_table()?;
     for kind in host::outgoing::kinds(tables) {
         let shared = Rc::clone(bridge);
@@ -310,10 +327,12 @@ pub(crate) fn seal(lua: &Lua, table: &Table, what: &str) -> mlua::Result<()> {
     let meta = lua.create_table()?;
     meta.raw_set(
         "__index",
-        lua.create_function(move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
-            let own = names.iter().map(String::as_str);
-            Err(raise(unknown(&what, &sandbox::shown(&key), own)))
-        })?,
+        lua.create_function(
+            move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
+                let own = names.iter().map(String::as_str);
+                Err(raise(unknown(&what, &sandbox::shown(&key), own)))
+            },
+        )?,
     )?;
     lock(&meta)?;
     table.set_metatable(Some(meta))?;
@@ -343,13 +362,15 @@ fn known_or_nil(
     what: &'static str,
     known: &'static [&'static str],
 ) -> mlua::Result<mlua::Function> {
-    lua.create_function(move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
-        let name = sandbox::shown(&key);
-        if known.contains(&name.as_str()) {
-            return Ok(());
-        }
-        Err(raise(unknown(what, &name, known.iter().copied())))
-    })
+    lua.create_function(
+        move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
+            let name = sandbox::shown(&key);
+            if known.contains(&name.as_str()) {
+                return Ok(());
+            }
+            Err(raise(unknown(what, &name, known.iter().copied())))
+        },
+    )
 }
 
 fn refuse(
@@ -387,10 +408,12 @@ fn payload_meta(
         let name = sandbox::shown(&key);
         let message = format!("output '{name}' is not declared");
         let fault = Fault::new(Code::OutputRejected, message);
-        Err(raise(match closest(&name, names.iter().map(Text::as_str)) {
-            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-            None => fault.hint(format!("The outputs are: {}.", names.join(", "))),
-        }))
+        Err(raise(
+            match closest(&name, names.iter().map(Text::as_str)) {
+                Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+                None => fault.hint(format!("The outputs are: {}.", names.join(", "))),
+            },
+        ))
     })?;
     bridge.payload.call((known, complain)).map(Some)
 }

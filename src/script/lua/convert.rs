@@ -28,7 +28,10 @@ impl Bridge {
 
     fn push(&self, lua: &Lua, value: Value, depth: usize) -> mlua::Result<mlua::Value> {
         if depth > MAX_DEPTH * 2 {
-            return Err(mlua::Error::external(too_large("a value", "nested too deep")));
+            return Err(mlua::Error::external(too_large(
+                "a value",
+                "nested too deep",
+            )));
         }
         let text = |text: &str| lua.create_string(text).map(mlua::Value::String);
         match value {
@@ -44,9 +47,9 @@ impl Bridge {
             Value::Uint(_) | Value::Decimal(_) => {
                 lua.create_userdata(Exact(value)).map(mlua::Value::UserData)
             }
-            Value::Handle(handle) => {
-                lua.create_any_userdata(Held(handle)).map(mlua::Value::UserData)
-            }
+            Value::Handle(handle) => lua
+                .create_any_userdata(Held(handle))
+                .map(mlua::Value::UserData),
             Value::List(list) => self.push_list(lua, list, depth).map(mlua::Value::Table),
             Value::Map(map) => self.push_map(lua, map, depth).map(mlua::Value::Table),
         }
@@ -212,7 +215,9 @@ impl Reader {
             return Err(self.refuse("mixes list members and named values"));
         }
         members.sort_by_key(|(index, _)| *index);
-        let dense = (1..).zip(&members).all(|(wanted, (index, _))| *index == wanted);
+        let dense = (1..)
+            .zip(&members)
+            .all(|(wanted, (index, _))| *index == wanted);
         if !dense {
             return Err(self.refuse("has holes: a list needs all keys from 1"));
         }

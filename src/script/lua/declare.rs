@@ -24,9 +24,12 @@ mod simple {
         language: &'static str,
     ) -> Result<Declaration, Vec<Fault>> {
         let bad = |message: String| vec![Fault::new(Code::BadDeclaration, message)];
-        let map = raw.as_map().ok_or_else(|| bad("service needs a table".to_owned()))?;
+        let map = raw
+            .as_map()
+            .ok_or_else(|| bad("service needs a table".to_owned()))?;
         let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
-        let name = ServiceName::new(name).ok_or_else(|| bad(format!("bad service name '{name}'")))?;
+        let name =
+            ServiceName::new(name).ok_or_else(|| bad(format!("bad service name '{name}'")))?;
         let millis = |key: &str| map.get(key).and_then(Value::as_str).and_then(Millis::parse);
         Ok(Declaration {
             name,

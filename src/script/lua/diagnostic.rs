@@ -29,7 +29,9 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     };
     let source = sources.by_path.get(&*place.path);
     let index = (place.line as usize).checked_sub(1);
-    let line = source.zip(index).and_then(|(source, index)| source.text.lines().nth(index));
+    let line = source
+        .zip(index)
+        .and_then(|(source, index)| source.text.lines().nth(index));
     let Some(line) = line else {
         return fault;
     };
@@ -38,6 +40,14 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     fault
         .at(Place::new(place.path, place.line, column))
         .showing(Snippet { line, width })
+}
+
+/// Returns the place of a frame, if it is one of a script.
+pub(crate) fn place_of(frame: &mlua::debug::Debug<'_>) -> Option<Place> {
+    let line = u32::try_from(frame.current_line()?).ok()?;
+    let source = frame.source();
+    let path = source.source.as_deref()?.strip_prefix('@')?;
+    Some(Place::new(path, line, 0))
 }
 
 /// Removes a place in the prelude from the front of a message.
@@ -53,7 +63,11 @@ fn parts(error: &mlua::Error) -> (String, String) {
         mlua::Error::CallbackError { traceback, cause } => {
             let (text, inner) = parts(cause);
             // The innermost traceback stands closest to the failure.
-            let traceback = if inner.is_empty() { traceback.clone() } else { inner };
+            let traceback = if inner.is_empty() {
+                traceback.clone()
+            } else {
+                inner
+            };
             (text, traceback)
         }
         mlua::Error::RuntimeError(text) | mlua::Error::MemoryError(text) => {
@@ -70,19 +84,27 @@ fn parts(error: &mlua::Error) -> (String, String) {
 fn named(error: &mlua::Error, message: &str) -> Fault {
     let memory = matches!(error, mlua::Error::MemoryError(_)) || message == "not enough memory";
     if memory {
-        return Fault::new(Code::MemoryBudget, "the script needs more memory than it may use")
-            .hint("Handle large data in parts.");
+        return Fault::new(
+            Code::MemoryBudget,
+            "the script needs more memory than it may use",
+        )
+        .hint("Handle large data in parts.");
     }
     if matches!(error, mlua::Error::SyntaxError { .. }) {
         return Fault::new(Code::ScriptCompile, message);
     }
     if message.contains("attempt to yield across") {
-        let fault = Fault::new(Code::ScriptError, "a function that waits cannot be called here");
-        return fault.hint("Comparators, pattern callbacks and metamethods cannot wait; call it before.");
+        let fault = Fault::new(
+            Code::ScriptError,
+            "a function that waits cannot be called here",
+        );
+        return fault
+            .hint("Comparators, pattern callbacks and metamethods cannot wait; call it before.");
     }
     if message.starts_with("table: 0x") {
         let fault = Fault::new(Code::ScriptError, "the script raised a table");
-        return fault.hint("Use ctx.fail{ status = …, code = …, message = … }, or error with a text.");
+        return fault
+            .hint("Use ctx.fail{ status = …, code = …, message = … }, or error with a text.");
     }
     let message = message.chars().take(2000).collect::<String>();
     Fault::new(Code::ScriptError, message)
@@ -117,21 +139,23 @@ fn frames(traceback: &str) -> Vec<Frame> {
 
 fn frame(line: &str) -> Option<Frame> {
     let line = line.trim();
-    let machinery = ["[C]", "__mlua", "=", PRELUDE_NAME];
-    if machinery.iter().any(|name| line.starts_with(name)) {
-        return None;
-    }
-    let (head, function) = match line.split_once(" function ") {
-        Some((head, function)) => (head, Some(function)),
+    let (head, function) = match line.split_once(": in function ") {
+        Some((head, function)) => (head, quoted(function)),
         None => (line, None),
     };
-    let (path, number) = head.trim_end_matches(':').rsplit_once(':')?;
-    let place = Place::new(path, number.parse().ok()?, 0);
+    let (path, number) = head.rsplit_once(':')?;
+    let machinery = path.starts_with("__mlua") || path == PRELUDE_NAME;
+    let place = Place::new(path, number.parse().ok().filter(|_| !machinery)?, 0);
     let shown = match function {
         Some(name) => format!("{place} {name}"),
         None => place.to_string(),
     };
     Some(Frame { place, shown })
+}
+
+/// Returns the name in quotes; a function without a name stands in angle brackets.
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('\'')?.strip_suffix('\'')
 }
 
 /// Finds the column of the name that a message quotes, as Luau tells only the line.
@@ -161,7 +185,9 @@ fn word(line: &str, name: &str) -> Option<usize> {
     line.match_indices(name)
         .find(|(at, _)| {
             let before = line.get(..*at).and_then(|text| text.chars().next_back());
-            let after = line.get(at + name.len()..).and_then(|text| text.chars().next());
+            let after = line
+                .get(at + name.len()..)
+                .and_then(|text| text.chars().next());
             !part(before) && !part(after)
         })
         .map(|(at, _)| at)

@@ -52,7 +52,9 @@ impl Engine for LuaEngine {
         })?;
         if source.text.len() > MAX_SOURCE {
             let message = format!("'{path}' is longer than {} KiB", MAX_SOURCE >> 10);
-            return Err(vec![Fault::new(Code::BadSource, message).at(Place::new(path, 0, 0))]);
+            return Err(vec![
+                Fault::new(Code::BadSource, message).at(Place::new(path, 0, 0)),
+            ]);
         }
         let trial = Trial::run(&self.tables, set, source)
             .map_err(|fault| vec![diagnostic::show(fault, set)])?;
@@ -68,7 +70,10 @@ impl Engine for LuaEngine {
             let service: Arc<dyn Service> = Arc::new(LuaService::new(program(declaration)));
             service
         });
-        Ok(Loaded { services: services.collect(), uses: trial.uses })
+        Ok(Loaded {
+            services: services.collect(),
+            uses: trial.uses,
+        })
     }
 }
 
@@ -94,9 +99,16 @@ impl Trial {
         source: &Arc<Source>,
     ) -> Result<Self, Fault> {
         let meter = Rc::new(Meter::default());
-        let parts = Parts { meter: &meter, tables, set, declaration: None };
+        let parts = Parts {
+            meter: &meter,
+            tables,
+            set,
+            declaration: None,
+        };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
-        let main = vm.compile(source).map_err(|error| diagnostic::fault_of(&error))?;
+        let main = vm
+            .compile(source)
+            .map_err(|error| diagnostic::fault_of(&error))?;
         let call = offline::call(&source.path)
             .ok_or_else(|| Fault::new(Code::Internal, "no name for a call"))?;
         let running = Running::new(call, LOAD_TIME, Manners::Alone);
@@ -107,8 +119,8 @@ impl Trial {
             memory: Limits::default().memory,
         };
         let returned = bounds.within(|| main.call::<mlua::Value>(()));
-        if running.over().is_some() {
-            return Err(too_long(returned.err().as_ref(), source));
+        if let Some(over) = running.over() {
+            return Err(too_long(&over, source));
         }
         let returned = returned.map_err(|error| diagnostic::fault_of(&error))?;
         let declared = vm.loader.services(&returned);
@@ -122,8 +134,11 @@ impl Trial {
     }
 }
 
-fn too_long(error: Option<&mlua::Error>, source: &Source) -> Fault {
-    let place = error.and_then(|error| diagnostic::fault_of(error).place().cloned());
+fn too_long(over: &Fault, source: &Source) -> Fault {
+    if over.code() != Code::CpuBudget {
+        return over.clone();
+    }
+    let place = over.place().cloned();
     let limit = LOAD_TIME.as_millis();
     let message = format!("the top level of the file ran for more than {limit} ms");
     Fault::new(Code::CpuBudget, message)
@@ -133,7 +148,9 @@ fn too_long(error: Option<&mlua::Error>, source: &Source) -> Fault {
 
 /// Puts a fault at the first `service` of the file.
 fn at_service(fault: Fault, source: &Source) -> Fault {
-    let found = (1..).zip(source.text.lines()).find(|(_, line)| line.contains("service"));
+    let found = (1..)
+        .zip(source.text.lines())
+        .find(|(_, line)| line.contains("service"));
     let line = found.map_or(0, |(number, _)| number);
     fault.at(Place::new(source.path.as_str(), line, 0))
 }
@@ -173,7 +190,10 @@ fn read(declared: &Declared) -> Read {
 }
 
 fn stray(name: &str) -> Fault {
-    let fault = Fault::new(Code::BadDeclaration, format!("a service has no function '{name}'"));
+    let fault = Fault::new(
+        Code::BadDeclaration,
+        format!("a service has no function '{name}'"),
+    );
     match closest(name, ["handle"]) {
         Some(near) => fault.hint(format!("Did you mean `{near}`?")),
         None => fault.hint("Its only function is `handle`; write others as `local function`."),
@@ -207,7 +227,11 @@ fn declarations(source: &Source, read: &[Read]) -> Result<Vec<Declaration>, Vec<
             }
         }
     }
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(found)
+    } else {
+        Err(faults)
+    }
 }
 
 /// Returns the line with the word `service` of a declaration that Luau puts at `line`.
@@ -217,16 +241,29 @@ fn heading(source: &Source, line: u32) -> u32 {
         let mut parts = text.split("service").skip(1);
         parts.any(|rest| rest.trim_start().starts_with(['{', '(']))
     };
-    upto.filter(|(_, text)| starts(text)).last().map_or(line, |(number, _)| number)
+    upto.filter(|(_, text)| starts(text))
+        .last()
+        .map_or(line, |(number, _)| number)
 }
 
 /// Moves a fault to the line of the declaration that holds the name it quotes.
 fn locate(fault: Fault, source: &Source, from: u32) -> Fault {
-    if fault.place().is_some_and(|place| place.line > 0 && place.line != from) {
+    if fault
+        .place()
+        .is_some_and(|place| place.line > 0 && place.line != from)
+    {
         return fault;
     }
-    let lines = (1..).zip(source.text.lines()).skip((from as usize).saturating_sub(1)).take(80);
-    let quoted: Vec<&str> = fault.message().split(['\'', '`', '"']).skip(1).step_by(2).collect();
+    let lines = (1..)
+        .zip(source.text.lines())
+        .skip((from as usize).saturating_sub(1))
+        .take(80);
+    let quoted: Vec<&str> = fault
+        .message()
+        .split(['\'', '`', '"'])
+        .skip(1)
+        .step_by(2)
+        .collect();
     let line = quoted
         .iter()
         .filter(|name| !name.is_empty())
@@ -237,8 +274,15 @@ fn locate(fault: Fault, source: &Source, from: u32) -> Fault {
 
 /// Returns the `---` comment right above a line.
 fn doc_above(source: &Source, line: u32) -> String {
-    let above: Vec<&str> = source.text.lines().take((line as usize).saturating_sub(1)).collect();
-    let comment = above.iter().rev().map_while(|text| text.trim_start().strip_prefix("---"));
+    let above: Vec<&str> = source
+        .text
+        .lines()
+        .take((line as usize).saturating_sub(1))
+        .collect();
+    let comment = above
+        .iter()
+        .rev()
+        .map_while(|text| text.trim_start().strip_prefix("---"));
     let mut lines: Vec<&str> = comment.map(str::trim).collect();
     lines.reverse();
     lines.join("\n").trim().to_owned()
@@ -251,7 +295,12 @@ fn reduced(set: &SourceSet, source: &Arc<Source>, uses: &[String]) -> SourceSet 
         .filter_map(|path| Some((path.clone(), Arc::clone(set.by_path.get(path)?))))
         .collect();
     by_path.insert(source.path.clone(), Arc::clone(source));
-    let by_module = set.by_module.iter().filter(|(_, path)| by_path.contains_key(*path));
-    let by_module = by_module.map(|(name, path)| (name.clone(), path.clone())).collect();
+    let by_module = set
+        .by_module
+        .iter()
+        .filter(|(_, path)| by_path.contains_key(*path));
+    let by_module = by_module
+        .map(|(name, path)| (name.clone(), path.clone()))
+        .collect();
     SourceSet { by_path, by_module }
 }

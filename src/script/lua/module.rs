@@ -55,9 +55,8 @@ impl Loader {
         let globals = lua.globals();
         let this = Rc::clone(self);
         let environment = env.clone();
-        let find = lua.create_function(move |lua, name: mlua::Value| {
-            this.find(lua, &environment, &name)
-        })?;
+        let find =
+            lua.create_function(move |lua, name: mlua::Value| this.find(lua, &environment, &name))?;
         let this = Rc::clone(self);
         let done = lua.create_function(move |_, (name, value): (String, mlua::Value)| {
             this.done(&name, value).map_err(raise)
@@ -67,10 +66,12 @@ impl Loader {
             drop(this.stack.borrow_mut().pop());
             Ok(())
         })?;
-        let require: Function = lua
-            .load(REQUIRE)
-            .set_name("=kladka")
-            .call((find, done, failed, globals.get::<Function>("pcall")?))?;
+        let require: Function = lua.load(REQUIRE).set_name("=kladka").call((
+            find,
+            done,
+            failed,
+            globals.get::<Function>("pcall")?,
+        ))?;
         globals.raw_set("require", require)?;
         let this = Rc::clone(self);
         let service = lua.create_function(move |lua, table: mlua::Value| {
@@ -118,7 +119,10 @@ impl Loader {
 
     fn service(&self, lua: &Lua, table: mlua::Value) -> Result<mlua::Value, Fault> {
         let Some(table) = table.as_table() else {
-            return Err(Fault::new(Code::BadDeclaration, "service needs a table: service { … }"));
+            return Err(Fault::new(
+                Code::BadDeclaration,
+                "service needs a table: service { … }",
+            ));
         };
         if !self.open.get() {
             return Err(Fault::new(
@@ -171,7 +175,7 @@ impl Loader {
         if let Some(start) = stack.iter().position(|running| running == name) {
             let circle = stack.iter().skip(start).map(String::as_str);
             let circle = circle.chain([name]).collect::<Vec<_>>().join(" → ");
-            let message = format!("modules require each other: {circle}");
+            let message = format!("module '{name}' requires itself: {circle}");
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Move what both need into a third module."));
         }
@@ -185,7 +189,10 @@ impl Loader {
     }
 
     fn unknown(&self, name: &str) -> Fault {
-        let fault = Fault::new(Code::ScriptModule, format!("there is no module named '{name}'"));
+        let fault = Fault::new(
+            Code::ScriptModule,
+            format!("there is no module named '{name}'"),
+        );
         let names = self.set.by_module.keys().map(String::as_str);
         match closest(name, names) {
             Some(near) => fault.hint(format!("Did you mean `{near}`?")),
@@ -204,7 +211,9 @@ impl Loader {
                 .hint("End the file with `return M`, the table of its functions."));
         }
         freeze(&value, 8);
-        self.ready.borrow_mut().insert(name.to_owned(), value.clone());
+        self.ready
+            .borrow_mut()
+            .insert(name.to_owned(), value.clone());
         Ok(value)
     }
 }

@@ -64,7 +64,9 @@ fn arithmetic<M: UserDataMethods<Exact>>(
     methods.add_meta_function(name, move |_, pair: (mlua::Value, mlua::Value)| {
         let (left, right) = (operand(&pair.0)?, operand(&pair.1)?);
         let result = operation(left, right).ok_or_else(|| {
-            script_error(format!("decimal: {left} {sign} {right} has no exact result"))
+            script_error(format!(
+                "decimal: {left} {sign} {right} has no exact result"
+            ))
         })?;
         Ok(Exact(Value::Decimal(result)))
     });

@@ -16,8 +16,11 @@ use crate::contract::{
 struct Offline;
 
 fn offline() -> Fault {
-    Fault::new(Code::ScriptError, "nothing can be reached while a file is loaded")
-        .hint("Do it in `handle`, when a message comes.")
+    Fault::new(
+        Code::ScriptError,
+        "nothing can be reached while a file is loaded",
+    )
+    .hint("Do it in `handle`, when a message comes.")
 }
 
 impl KeyValue for Offline {

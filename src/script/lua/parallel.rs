@@ -18,8 +18,10 @@ pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
         let running = functions
             .into_iter()
             .map(|function| async move { function.call_async::<mlua::Value>(()).await });
-        let results: Vec<mlua::Value> =
-            stream::iter(running).buffered(AT_ONCE).try_collect().await?;
+        let results: Vec<mlua::Value> = stream::iter(running)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         Ok(MultiValue::from_iter(results))
     })?;
     lua.globals().raw_set("parallel", parallel)
@@ -33,11 +35,10 @@ fn functions(list: &Table) -> Result<Vec<Function>, Fault> {
     list.sequence_values::<mlua::Value>()
         .map(|member| match member {
             Ok(mlua::Value::Function(function)) => Ok(function),
-            Ok(other) => Err(refuse(&format!(
-                "takes functions, got a {}",
-                other.type_name()
-            ))
-            .hint("Write `parallel { function() … end, function() … end }`.")),
+            Ok(other) => Err(
+                refuse(&format!("takes functions, got a {}", other.type_name()))
+                    .hint("Write `parallel { function() … end, function() … end }`."),
+            ),
             Err(error) => Err(refuse(&error.to_string())),
         })
         .collect()

@@ -43,9 +43,11 @@ pub(crate) fn close(lua: &Lua, env: &Table) -> mlua::Result<()> {
     let strict = lua.create_table()?;
     strict.raw_set(
         "__index",
-        lua.create_function(move |_, (_, name): (Table, mlua::Value)| -> mlua::Result<()> {
-            Err(raise(undefined(&shown(&name), &names)))
-        })?,
+        lua.create_function(
+            move |_, (_, name): (Table, mlua::Value)| -> mlua::Result<()> {
+                Err(raise(undefined(&shown(&name), &names)))
+            },
+        )?,
     )?;
     strict.raw_set("__metatable", false)?;
     strict.set_readonly(true);
@@ -93,8 +95,9 @@ fn undefined(name: &str, names: &[String]) -> Fault {
 }
 
 fn undeclared(name: &str) -> Fault {
-    Fault::new(Code::ScriptError, format!("'{name}' is not declared"))
-        .hint(format!("Write `local {name} = …`: calls share no variables."))
+    Fault::new(Code::ScriptError, format!("'{name}' is not declared")).hint(format!(
+        "Write `local {name} = …`: calls share no variables."
+    ))
 }
 
 /// Returns a key as messages show it.

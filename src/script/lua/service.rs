@@ -116,7 +116,9 @@ struct Slot {
 
 impl Slot {
     fn memory(&self) -> usize {
-        self.instance.get().map_or(0, |instance| instance.vm.lua.used_memory())
+        self.instance
+            .get()
+            .map_or(0, |instance| instance.vm.lua.used_memory())
     }
 }
 
@@ -142,7 +144,9 @@ impl Instances {
         let mut held: usize = slots.values().map(|slot| slot.memory()).sum();
         while held > CORE_MEMORY {
             let others = slots.iter().filter(|(id, _)| **id != keep);
-            let Some(oldest) = others.min_by_key(|(_, slot)| slot.used.get()).map(|(id, _)| *id)
+            let Some(oldest) = others
+                .min_by_key(|(_, slot)| slot.used.get())
+                .map(|(id, _)| *id)
             else {
                 return;
             };
@@ -156,6 +160,12 @@ impl Instances {
         if slots.get(&id).is_some_and(|own| Rc::ptr_eq(own, slot)) {
             drop(slots.remove(&id));
         }
+    }
+
+    /// Returns how many VMs there are.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.slots.borrow().len()
     }
 
     /// Frees the VMs of programs that no service holds any more.
@@ -185,7 +195,9 @@ impl Instance {
             declaration: Some(&program.declaration),
         };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
-        let main = vm.compile(&program.source).map_err(|error| diagnostic::fault_of(&error))?;
+        let main = vm
+            .compile(&program.source)
+            .map_err(|error| diagnostic::fault_of(&error))?;
         let call = call_of(core, ctx, &program.declaration);
         let running = Running::new(call, LOAD_TIME, Manners::Shared);
         let bounds = Bounds {
@@ -195,6 +207,9 @@ impl Instance {
             memory: ctx.limits.memory,
         };
         let returned = Metered::new(main.call_async::<mlua::Value>(()), bounds).await;
+        if let Some(over) = running.over() {
+            return Err(over);
+        }
         let returned = returned.map_err(|error| diagnostic::fault_of(&error))?;
         vm.loader.close();
         let handle = handle_of(&vm, &returned, &program.declaration)?;
@@ -222,14 +237,15 @@ impl Instance {
         };
         let coroutine = self.handle.call_async::<MultiValue>(context);
         let result = Metered::new(coroutine, bounds).await;
-        let result = result.map(drop).map_err(|error| diagnostic::fault_of(&error));
+        let result = result
+            .map(drop)
+            .map_err(|error| diagnostic::fault_of(&error));
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
         if memory || self.vm.lua.used_memory() > limits.memory / 4 * 3 {
             self.spoiled.set(true);
         }
         match (running.over(), result) {
-            // The error knows the place; a script that swallowed it leaves only the verdict.
-            (Some(over), Err(fault)) if over.code() == fault.code() => Err(fault),
+            // Whatever the script made of it.
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
             (None, Ok(())) => answer(&response),
@@ -252,21 +268,32 @@ fn handle_of(vm: &Vm, returned: &mlua::Value, wanted: &Declaration) -> Result<Fu
     let declared = vm.loader.services(returned)?;
     let named = |table: &Table| {
         let name = table.raw_get::<mlua::Value>("name").ok()?;
-        (text_of(&name)? == wanted.name.as_str()).then(|| table.raw_get::<Function>("handle").ok())?
+        (text_of(&name)? == wanted.name.as_str())
+            .then(|| table.raw_get::<Function>("handle").ok())?
     };
-    declared.iter().find_map(|one| named(&one.table)).ok_or_else(|| {
-        Fault::new(
-            Code::ServiceGone,
-            format!("the file does not declare service '{}' on this core", wanted.name),
-        )
-        .at(wanted.place.clone())
-        .hint("What a file declares must not depend on chance or time.")
-    })
+    declared
+        .iter()
+        .find_map(|one| named(&one.table))
+        .ok_or_else(|| {
+            Fault::new(
+                Code::ServiceGone,
+                format!(
+                    "the file does not declare service '{}' on this core",
+                    wanted.name
+                ),
+            )
+            .at(wanted.place.clone())
+            .hint("What a file declares must not depend on chance or time.")
+        })
 }
 
 /// Reads the answer out of `ctx.response`.
 fn answer(response: &Table) -> Result<Answer, Fault> {
-    let field = |name: &str| response.raw_get::<mlua::Value>(name).unwrap_or(mlua::Value::Nil);
+    let field = |name: &str| {
+        response
+            .raw_get::<mlua::Value>(name)
+            .unwrap_or(mlua::Value::Nil)
+    };
     Ok(Answer {
         value: Reader::new("ctx.response.payload").read(&field("payload"))?,
         status: status(&field("status"))?,
@@ -287,7 +314,9 @@ fn status(value: &mlua::Value) -> Result<Option<u16>, Fault> {
         }
         other => {
             let shown = crate::script::lua::sandbox::shown(other);
-            Err(rejected(format!("ctx.response.status must be 200 to 599, got {shown}")))
+            Err(rejected(format!(
+                "ctx.response.status must be 200 to 599, got {shown}"
+            )))
         }
     }
 }
@@ -298,7 +327,9 @@ fn media_type(value: &mlua::Value) -> Result<Option<Text>, Fault> {
     }
     match text_of(value) {
         Some(text) if visible(&text) => Ok(Some(text)),
-        _ => Err(rejected("ctx.response.content_type is not a media type".to_owned())),
+        _ => Err(rejected(
+            "ctx.response.content_type is not a media type".to_owned(),
+        )),
     }
 }
 
@@ -307,7 +338,9 @@ fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
     let Value::Map(map) = value else {
         return match value {
             Value::Null => Ok(Vec::new()),
-            _ => Err(rejected("ctx.response.headers must hold named values".to_owned())),
+            _ => Err(rejected(
+                "ctx.response.headers must hold named values".to_owned(),
+            )),
         };
     };
     let mut headers = Vec::with_capacity(map.len());
@@ -317,7 +350,9 @@ fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
         let token = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
         if !token || !visible(&text) {
             let message = "which cannot be sent";
-            return Err(rejected(format!("ctx.response.headers has '{name}', {message}")));
+            return Err(rejected(format!(
+                "ctx.response.headers has '{name}', {message}"
+            )));
         }
         bytes += name.len() + text.len();
         headers.push((name, text));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, MetaMethod, MultiValue, Table, VmState};
 
-use crate::base::Text;
+use crate::base::{Fault, Text};
 use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
 use crate::script::host;
 use crate::script::host::log::Level;
@@ -14,7 +14,7 @@ use crate::script::lua::bridge::{Bridge, raise};
 use crate::script::lua::context::{self, Context};
 use crate::script::lua::module::{self, Loader};
 use crate::script::lua::object::Held;
-use crate::script::lua::{parallel, sandbox};
+use crate::script::lua::{diagnostic, parallel, sandbox};
 use crate::script::meter::{Meter, Verdict};
 
 /// A VM whose globals are frozen, ready to load one file.
@@ -57,7 +57,13 @@ impl Vm {
         loader.install(&lua, &env)?;
         sandbox::close(&lua, &env)?;
         interrupt(&lua, parts.meter);
-        Ok(Self { lua, bridge, context, loader, env })
+        Ok(Self {
+            lua,
+            bridge,
+            context,
+            loader,
+            env,
+        })
     }
 
     /// Compiles a file.
@@ -68,11 +74,25 @@ impl Vm {
 
 fn interrupt(lua: &Lua, meter: &Rc<Meter>) {
     let meter = Rc::clone(meter);
-    lua.set_interrupt(move |_| match meter.judge() {
+    lua.set_interrupt(move |lua| match meter.judge() {
         Verdict::Go => Ok(VmState::Continue),
         Verdict::Yield => Ok(VmState::Yield),
-        Verdict::Over(fault) => Err(raise(fault)),
+        Verdict::Over(fault) => Err(raise(placed(lua, &meter, fault))),
     });
+}
+
+/// Adds the line that runs: the traceback of an interrupt begins one frame too late.
+fn placed(lua: &Lua, meter: &Meter, fault: Fault) -> Fault {
+    if fault.place().is_some() {
+        return fault;
+    }
+    let place = (0..8).find_map(|level| lua.inspect_stack(level, diagnostic::place_of).flatten());
+    let (Some(place), Some(running)) = (place, meter.running()) else {
+        return fault;
+    };
+    let fault = fault.at(place);
+    running.end_at(fault.clone());
+    fault
 }
 
 /// Adds the libraries: `json.parse` becomes the function `parse` of the global `json`.
@@ -120,7 +140,9 @@ fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua
             let methods = shared.classes.borrow().get(this.0.0.class()).cloned();
             methods.map_or(Ok(mlua::Value::Nil), |methods| methods.get(key))
         });
-        registry.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(format!("{:?}", this.0)));
+        registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
+            Ok(format!("{:?}", this.0))
+        });
         registry.add_meta_function(
             MetaMethod::Eq,
             |_, (one, other): (mlua::AnyUserData, mlua::AnyUserData)| {
