@@ -5,6 +5,7 @@
 //! and instructions are then dropped and the texts around them joined, so that `<a>ad<!-- -->min</a>` is
 //! `admin` to everyone who asks. A DOCTYPE is refused always, and nothing outside the document is fetched.
 
+pub(crate) mod build;
 mod chars;
 mod encoding;
 mod fault;
@@ -69,4 +70,10 @@ pub(crate) fn parse(bytes: &[u8], charset: Option<&str>, limits: &Limits) -> Res
 pub(crate) fn parse_text(text: String, limits: &Limits) -> Result<Node, Fault> {
     let facts = scan::scan(&text, limits)?;
     Node::document(text, facts, limits)
+}
+
+/// Returns namespace and local name of the root element, also of a document that is broken further on.
+pub(crate) fn peek_root(bytes: &[u8], charset: Option<&str>) -> Option<(String, String)> {
+    let text = encoding::decode(bytes, charset).ok()?;
+    scan::root(&text)
 }

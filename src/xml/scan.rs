@@ -22,17 +22,26 @@ pub(crate) struct Facts {
 
 /// Checks a document from its first to its last character.
 pub(crate) fn scan(text: &str, limits: &Limits) -> Result<Facts, Fault> {
-    let mut scan = Scan {
-        text,
-        at: 0,
-        limits,
-        facts: Facts::default(),
-        open: Vec::new(),
-        bindings: vec![("xml", Cow::Borrowed(XML))],
-        root_seen: false,
-    };
+    let mut scan = Scan::new(text, limits);
     scan.document()?;
     Ok(scan.facts)
+}
+
+/// Returns namespace and local name of the root element as far as they can be made out, whatever follows.
+pub(crate) fn root(text: &str) -> Option<(String, String)> {
+    let limits = Limits::default();
+    let mut scan = Scan::new(text, &limits);
+    scan.declaration().ok()?;
+    loop {
+        scan.skip_space();
+        if scan.starts("<!--") {
+            scan.comment().ok()?;
+        } else if scan.starts("<?") {
+            scan.instruction().ok()?;
+        } else {
+            return scan.root_name();
+        }
+    }
 }
 
 /// The namespace of the prefix `xml`.
@@ -62,6 +71,18 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Scan<'a> {
+    fn new(text: &'a str, limits: &'a Limits) -> Self {
+        Self {
+            text,
+            at: 0,
+            limits,
+            facts: Facts::default(),
+            open: Vec::new(),
+            bindings: vec![("xml", Cow::Borrowed(XML))],
+            root_seen: false,
+        }
+    }
+
     fn document(&mut self) -> Result<(), Fault> {
         self.declaration()?;
         while let Some(byte) = self.peek() {

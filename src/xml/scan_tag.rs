@@ -46,6 +46,19 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    /// Reads the root's tag for its namespace and local name.
+    pub(super) fn root_name(&mut self) -> Option<(String, String)> {
+        let start = self.at;
+        if !self.eat("<") {
+            return None;
+        }
+        let name = self.name().ok()?;
+        let attributes = self.attributes().ok()?;
+        self.bind(&attributes).ok()?;
+        let namespace = self.resolve(name, start).ok()?.to_owned();
+        Some((namespace, chars::split(name).1.to_owned()))
+    }
+
     pub(super) fn end_tag(&mut self) -> Result<(), Fault> {
         let start = self.at;
         self.at += "</".len();

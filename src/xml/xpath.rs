@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use uppsala::{XPathEvaluator, XPathValue, XmlError};
 
 use crate::base::{Code, Fault, Text};
-use crate::xml::Node;
+use crate::xml::{Node, chars};
 
 /// What an expression gave.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ pub(super) fn evaluate(
         );
         return Err(Fault::new(Code::ScriptArgument, message));
     }
+    check_prefixes(expression, namespaces)?;
     let budget = node
         .doc
         .facts
@@ -72,6 +73,45 @@ pub(super) fn evaluate(
         XPathValue::Number(number) => Ok(XPathResult::Number(number)),
         XPathValue::Boolean(truth) => Ok(XPathResult::Bool(truth)),
     }
+}
+
+/// Refuses a prefix without a namespace: the evaluator would quietly match nothing.
+fn check_prefixes(expression: &str, namespaces: &Namespaces) -> Result<(), Fault> {
+    let known = |prefix: &str| prefix == "xml" || namespaces.iter().any(|(own, _)| own == prefix);
+    let Some(prefix) = prefixes(expression)
+        .into_iter()
+        .find(|prefix| !known(prefix))
+    else {
+        return Ok(());
+    };
+    let message = format!("prefix `{prefix}` of XPath `{expression}` has no namespace");
+    Err(Fault::new(Code::ScriptArgument, message).hint(format!(
+        "Add `{prefix}` to the map of namespaces after the expression."
+    )))
+}
+
+/// Returns the prefixes of an expression: names before a single colon, outside of literals.
+fn prefixes(expression: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = expression;
+    while let Some(colon) = rest.find([':', '"', '\'']) {
+        let (before, after) = rest.split_at_checked(colon).unwrap_or((rest, ""));
+        let mark = after.chars().next().unwrap_or(':');
+        let after = after.get(1..).unwrap_or_default();
+        if mark != ':' {
+            rest = after.split_once(mark).map_or("", |(_, behind)| behind);
+            continue;
+        }
+        if let Some(behind) = after.strip_prefix(':') {
+            rest = behind;
+            continue;
+        }
+        let name = before.trim_end();
+        let prefix = name.rsplit(|c: char| !chars::continues_name(c)).next();
+        found.extend(prefix.filter(|prefix| !prefix.is_empty()));
+        rest = after;
+    }
+    found
 }
 
 fn take(namespaces: &Namespaces) -> XPathEvaluator {

@@ -1,0 +1,1 @@
+//! `kladka config …` and its alias `enmasse`.

@@ -1,0 +1,1 @@
+//! `kladka init`.

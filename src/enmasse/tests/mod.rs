@@ -1,0 +1,5 @@
+//! What enmasse promises, over small kinds with the field names of the real ones.
+
+mod errors;
+mod kinds;
+mod overlays;

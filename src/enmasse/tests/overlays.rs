@@ -1,0 +1,1 @@
+//! The files of a project together: base, folder, overlay.

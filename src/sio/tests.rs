@@ -1,0 +1,1 @@
+//! Tables of declarations, of input and of output.
