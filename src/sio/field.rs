@@ -128,7 +128,7 @@ fn tail(field: &mut Field, rest: &str) -> Result<(), String> {
     field.sensitive = sensitive;
     match rest {
         "" => Ok(()),
-        _ if rest.starts_with(['?', '=']) => {
+        _ if sensitive && rest.starts_with(['?', '=']) => {
             Err("`!` comes last: name:type(constraint)?=default!".to_owned())
         }
         _ => Err(format!(

@@ -304,7 +304,7 @@ fn scalar(ty: &Ty, side: Side, value: Value) -> Result<Value, Value> {
         (Ty::Int, Value::Float(number)) => scalar::int_of_float(*number).map(Value::Int),
         (Ty::Int, Value::Decimal(number)) => scalar::int_of_decimal(*number),
         (Ty::Float, Value::Int(number)) => scalar::float_of_int(*number).map(Value::Float),
-        (Ty::Float, Value::Decimal(number)) => f64::try_from(*number).ok().map(Value::Float),
+        (Ty::Float, Value::Decimal(number)) => scalar::float_of_decimal(*number).map(Value::Float),
         (Ty::Decimal, Value::Int(number)) => Some(Value::Decimal(Decimal::from(*number))),
         (Ty::Decimal, Value::Uint(number)) => Some(Value::Decimal(Decimal::from(*number))),
         (Ty::Decimal, Value::Float(number)) => {

@@ -106,6 +106,11 @@ pub(super) fn float_of_int(number: i64) -> Option<f64> {
     (number.unsigned_abs() <= 1 << 53).then_some(number as f64)
 }
 
+/// Returns the float nearest to a decimal; reading its text is the conversion that always rounds right.
+pub(super) fn float_of_decimal(number: Decimal) -> Option<f64> {
+    float_of(&number.to_string())
+}
+
 /// Returns the integer a decimal without a fraction stands for.
 pub(super) fn int_of_decimal(number: Decimal) -> Option<Value> {
     if !number.is_integer() {
