@@ -62,4 +62,4 @@ fn realm<'a>(given: &'a str, name: &'a str) -> &'a str {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -62,7 +62,7 @@ impl Clock for Fixed {
 
 /// Remembers keys set with `NX`; or does not answer at all.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     pub(super) seen: Mutex<HashSet<bytes::Bytes>>,
     pub(super) down: bool,
 }
@@ -102,7 +102,7 @@ impl Settings for Nothing {
 }
 
 /// Makes ports whose clock stands at `now`.
-pub(super) fn ports(now: DateTime<Utc>, keys: Keys) -> Ports {
+pub(crate) fn ports(now: DateTime<Utc>, keys: Keys) -> Ports {
     Ports {
         kvdb: Arc::new(keys),
         connections: Arc::new(Nothing),

@@ -21,3 +21,5 @@ pub(crate) use watch::Timeouts;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
