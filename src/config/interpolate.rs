@@ -23,28 +23,6 @@ pub(crate) trait Variables: Send + Sync {
     fn dev(&self, name: &str) -> Option<String>;
 }
 
-/// The environment of the process; secrets are read from `KLADKA_SECRET_NAME`.
-#[derive(Debug, Default)]
-pub(crate) struct Environment {
-    /// The address of the demo partner; `None` outside `dev`.
-    pub(crate) partner: Option<String>,
-}
-
-impl Variables for Environment {
-    #[expect(clippy::disallowed_methods, reason = "configuration is read here")]
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn secret(&self, name: &str) -> Option<String> {
-        self.env(&secret_variable(name))
-    }
-
-    fn dev(&self, name: &str) -> Option<String> {
-        self.partner.clone().filter(|_| name == "partner")
-    }
-}
-
 /// Returns the environment variable that holds a secret: `client1_key` → `KLADKA_SECRET_CLIENT1_KEY`.
 pub(crate) fn secret_variable(name: &str) -> String {
     let upper = |c: char| {

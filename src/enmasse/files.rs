@@ -8,7 +8,7 @@ use crate::contract::AnyKind;
 use crate::enmasse::extract::extract;
 use crate::enmasse::node::Node;
 use crate::enmasse::source::{SourceText, Sources, Spot};
-use crate::enmasse::validate::{Against, inspect};
+use crate::enmasse::validate::{Against, MAX_FAULTS, inspect};
 use crate::enmasse::wanted::WantedSet;
 use crate::enmasse::{overlay, yaml};
 
@@ -64,11 +64,11 @@ pub(crate) fn load(
     files: &Files,
     against: &Against<'_>,
 ) -> Result<(WantedSet, Vec<Fault>), Faults> {
-    let (mut set, mut faults) = parse(files, against.kinds)?;
-    let found = inspect(&mut set, against);
-    faults.0.extend(found.faults);
-    faults.0.sort_by_key(|fault| position(fault, files));
-    faults.into_result().map(|()| (set, found.warnings))
+    let (mut set, faults) = parse(files, against.kinds)?;
+    let mut found = inspect(&mut set, against);
+    found.faults.extend(faults.0);
+    found.faults.sort_by_key(|fault| position(fault, files));
+    found.into_result().map(|warnings| (set, warnings))
 }
 
 /// Takes the objects out of the texts. `Err` when a text could not be read to its end: what it would have
@@ -93,6 +93,7 @@ fn parse(files: &Files, kinds: &[&dyn AnyKind]) -> Result<(WantedSet, Faults), F
     let located = |problems: Vec<(Fault, Spot)>, sources: &Sources| {
         let faults = problems
             .into_iter()
+            .take(MAX_FAULTS)
             .map(|(fault, spot)| sources.locate(fault, &spot));
         Faults(faults.collect())
     };

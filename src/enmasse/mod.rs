@@ -3,7 +3,10 @@
 //! [`Files`] are read and checked by [`load`] into a [`WantedSet`]; every problem comes back at once, with file,
 //! line and column. [`plan()`] compares it with the stored objects; [`Plan::changes`] is what to write.
 
+mod catalog;
 mod conform;
+mod emit;
+mod export;
 mod extract;
 mod files;
 mod node;
@@ -18,6 +21,7 @@ mod validate;
 mod wanted;
 mod yaml;
 
+pub(crate) use export::{Exported, ReplacedSecret, Secrets, export};
 pub(crate) use files::{Files, load};
 pub(crate) use plan::{Change, Counts, FieldChange, Plan, PlanEntry, Prune, Step, plan};
 pub(crate) use render::render;

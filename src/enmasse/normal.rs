@@ -11,15 +11,14 @@ use crate::contract::AnyKind;
 /// Placeholders stay as written: a body that names a variable differs from one that holds the variable's value.
 /// When a kind refuses one of the bodies, both get the defaults of the schema only, so that they stay comparable.
 pub(crate) fn comparable(
-    kind: &dyn AnyKind,
+    (kind, schema): (&dyn AnyKind, &Value),
     bodies: [&Value; 2],
     variables: &dyn Variables,
 ) -> [Value; 2] {
-    let schema = kind.schema();
-    let full = bodies.map(|body| normal(kind, &schema, body, variables));
+    let full = bodies.map(|body| normal(kind, schema, body, variables));
     match full {
         [Some(one), Some(other)] => [one, other],
-        _ => bodies.map(|body| with_defaults(body, Schema::new(&schema))),
+        _ => bodies.map(|body| with_defaults(body, Schema::new(schema))),
     }
 }
 

@@ -10,10 +10,10 @@ use crate::base::Place;
 use crate::config::interpolate::{Variables, is_bare_placeholder};
 use crate::config::schema::{Schema, push_step, references_of};
 use crate::contract::{AnyKind, ObjectId, StoredObject};
+use crate::enmasse::catalog::{Catalog, Index};
 use crate::enmasse::conform::dotted;
 use crate::enmasse::normal::comparable;
 use crate::enmasse::sections;
-use crate::enmasse::validate::plays;
 use crate::enmasse::wanted::Wanted;
 
 /// What applying files would change. Its JSON shows no secret.
@@ -57,6 +57,11 @@ pub(crate) enum Step {
     },
     /// Nothing.
     Same,
+    /// It goes, pruned or not: the files give its name to an object of another kind.
+    Replaced {
+        /// The kind of that object.
+        by: String,
+    },
     /// It is on the server only. Kept, unless pruned.
     Unmanaged {
         /// Whether pruning would remove it: only what once came from a file.
@@ -134,42 +139,50 @@ pub(crate) fn plan(
     variables: &dyn Variables,
     rev: i64,
 ) -> Plan {
-    let stored: HashMap<&ObjectId, &StoredObject> =
-        current.iter().map(|object| (&object.id, object)).collect();
-    let ids: Vec<&ObjectId> = wanted
-        .iter()
-        .map(|wanted| &wanted.id)
-        .chain(stored.keys().copied())
-        .collect();
-    let mut entries: Vec<PlanEntry> = wanted
-        .iter()
-        .map(|wanted| {
-            let stored = stored.get(&wanted.id).copied();
-            PlanEntry {
-                id: wanted.id.clone(),
-                source: wanted.source.clone(),
-                step: step(stored, wanted, kinds, variables),
-                names: names(&wanted.id, &wanted.body, kinds, &ids),
-                wanted: Some(State {
-                    enabled: wanted.enabled,
-                    body: wanted.body.clone(),
-                }),
-            }
-        })
-        .collect();
+    let catalog = Catalog::new(kinds);
+    let stored: HashMap<_, _> = current.iter().map(|object| (&object.id, object)).collect();
+    let in_files: HashMap<_, _> = wanted.iter().map(|wanted| (&wanted.id, wanted)).collect();
+    let ids = wanted.iter().map(|wanted| &wanted.id);
+    let index = Index::new(ids.chain(stored.keys().copied()));
+    let taken = Index::new(in_files.keys().copied());
+    let of_files = wanted.iter().map(|wanted| PlanEntry {
+        id: wanted.id.clone(),
+        source: wanted.source.clone(),
+        step: step(stored.get(&wanted.id).copied(), wanted, &catalog, variables),
+        names: names(&wanted.id, &wanted.body, &catalog, &index),
+        wanted: Some(State {
+            enabled: wanted.enabled,
+            body: wanted.body.clone(),
+        }),
+    });
     let left = current
         .iter()
-        .filter(|object| !wanted.iter().any(|wanted| wanted.id == object.id));
-    entries.extend(left.map(|object| PlanEntry {
+        .filter(|object| !in_files.contains_key(&object.id));
+    let of_server = left.map(|object| PlanEntry {
         id: object.id.clone(),
         source: object.source.clone(),
-        step: Step::Unmanaged {
+        step: step_of_left(object, &taken),
+        names: names(&object.id, &object.body, &catalog, &index),
+        wanted: None,
+    });
+    Plan {
+        rev,
+        entries: of_files.chain(of_server).collect(),
+    }
+}
+
+/// Decides about an object that is in no file.
+fn step_of_left(object: &StoredObject, taken: &Index<'_>) -> Step {
+    let group = sections::group_of(&object.id.kind);
+    let mut successors = taken.named(object.id.name.as_str(), group);
+    match successors.next().filter(|_| sections::shares_names(group)) {
+        Some(successor) => Step::Replaced {
+            by: successor.kind.clone(),
+        },
+        None => Step::Unmanaged {
             prunable: is_file(&object.source),
         },
-        names: names(&object.id, &object.body, kinds, &ids),
-        wanted: None,
-    }));
-    Plan { rev, entries }
+    }
 }
 
 impl Plan {
@@ -181,6 +194,7 @@ impl Plan {
                 Step::Add => counts.add += 1,
                 Step::Change { .. } => counts.change += 1,
                 Step::Same => {}
+                Step::Replaced { .. } => counts.remove += 1,
                 Step::Unmanaged { prunable: true } if prune == Prune::Remove => counts.remove += 1,
                 Step::Unmanaged { .. } => counts.unmanaged += 1,
             }
@@ -199,9 +213,7 @@ impl Plan {
     pub(crate) fn changes(&self, prune: Prune) -> Vec<Change> {
         let order = self.by_reference();
         let puts = order.iter().filter_map(|entry| entry.put());
-        let removals = order.iter().rev().filter(|entry| {
-            prune == Prune::Remove && entry.step == Step::Unmanaged { prunable: true }
-        });
+        let removals = order.iter().rev().filter(|entry| entry.is_removed(prune));
         puts.chain(removals.map(|entry| Change::Delete {
             id: entry.id.clone(),
         }))
@@ -242,6 +254,14 @@ impl Plan {
 }
 
 impl PlanEntry {
+    fn is_removed(&self, prune: Prune) -> bool {
+        match self.step {
+            Step::Replaced { .. } => true,
+            Step::Unmanaged { prunable } => prunable && prune == Prune::Remove,
+            _ => false,
+        }
+    }
+
     fn put(&self) -> Option<Change> {
         let wanted = self.wanted.as_ref()?;
         (self.step != Step::Same).then(|| Change::Put {
@@ -256,7 +276,7 @@ impl PlanEntry {
 fn step(
     stored: Option<&StoredObject>,
     wanted: &Wanted,
-    kinds: &[&dyn AnyKind],
+    catalog: &Catalog<'_>,
     variables: &dyn Variables,
 ) -> Step {
     let Some(stored) = stored else {
@@ -271,17 +291,17 @@ fn step(
             place: wanted.source.clone(),
         });
     }
-    let kind = sections::find(kinds, &wanted.id.kind);
-    let schema = kind.map(AnyKind::schema).unwrap_or_default();
+    let kind = catalog.find(&wanted.id.kind);
     let [old, new] = match kind {
         Some(kind) => comparable(kind, [&stored.body, &wanted.body], variables),
         None => [stored.body.clone(), wanted.body.clone()],
     };
+    let schema = Schema::new(catalog.schema(&wanted.id.kind));
     let mut difference = Difference {
         wanted,
         fields: &mut fields,
     };
-    difference.walk(Some(&old), Some(&new), &[Schema::new(&schema)], "");
+    difference.walk(Some(&old), Some(&new), &[schema], "");
     if fields.is_empty() {
         Step::Same
     } else {
@@ -363,14 +383,10 @@ pub(crate) fn is_file(source: &str) -> bool {
         .any(|ending| path.ends_with(ending))
 }
 
-fn names(id: &ObjectId, body: &Value, kinds: &[&dyn AnyKind], all: &[&ObjectId]) -> Vec<ObjectId> {
-    let Some(kind) = sections::find(kinds, &id.kind) else {
-        return Vec::new();
-    };
-    let references = references_of(&kind.schema(), body);
-    let found = references.iter().flat_map(|(_, role, name)| {
-        all.iter()
-            .filter(move |id| id.name.as_str() == name && plays(&id.kind, role))
-    });
-    found.map(|id| (*id).clone()).collect()
+fn names(id: &ObjectId, body: &Value, catalog: &Catalog<'_>, index: &Index<'_>) -> Vec<ObjectId> {
+    let references = references_of(catalog.schema(&id.kind), body);
+    let named = references
+        .iter()
+        .flat_map(|(_, role, name)| index.named(name, role));
+    named.cloned().collect()
 }

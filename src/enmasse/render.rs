@@ -60,6 +60,7 @@ fn rows(entry: &PlanEntry, prune: Prune) -> Vec<Row> {
             .iter()
             .map(|field| row('~', change(field), &field.place))
             .collect(),
+        Step::Replaced { by } => vec![row('-', format!("replaced by {by}"), &entry.source)],
         Step::Unmanaged { prunable: true } if prune == Prune::Remove => {
             vec![row('-', "in no file any more".to_owned(), &entry.source)]
         }

@@ -42,23 +42,37 @@ const SECTIONS: &[(&str, &str, Shape)] = &[
 
 /// Returns all sections for a list of kinds.
 pub(crate) fn sections(kinds: &[&dyn AnyKind]) -> Vec<Section> {
-    let section = |(key, group, shape): &(&str, &str, Shape)| Section {
-        key: (*key).to_owned(),
-        group: (*group).to_owned(),
-        shape: *shape,
+    sections_of(kinds.iter().map(|kind| kind.name()))
+}
+
+/// Returns all sections for the names of kinds.
+pub(crate) fn sections_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Section> {
+    let section = |key: &str, group: &str, shape| Section {
+        key: key.to_owned(),
+        group: group.to_owned(),
+        shape,
     };
-    let mut found: Vec<_> = SECTIONS.iter().map(section).collect();
-    for kind in kinds {
-        let group = group_of(kind.name());
-        if !found.iter().any(|section| section.group == group) {
-            let (key, shape) = match kind.name().contains('.') {
-                true => (group.to_owned(), Shape::Typed),
-                false => (format!("{group}s"), Shape::Plain),
-            };
-            found.push(section(&(key.as_str(), group, shape)));
+    let mut found: Vec<_> = SECTIONS
+        .iter()
+        .map(|(key, group, shape)| section(key, group, *shape))
+        .collect();
+    for name in names {
+        let group = group_of(name);
+        if found.iter().any(|section| section.group == group) {
+            continue;
         }
+        found.push(match last_part(name) {
+            Some(_) => section(group, group, Shape::Typed),
+            None => section(&format!("{group}s"), group, Shape::Plain),
+        });
     }
     found
+}
+
+/// Tells whether a name stands for one object in the whole group, whatever its kind: in a list of several kinds.
+pub(crate) fn shares_names(group: &str) -> bool {
+    let shape = SECTIONS.iter().find(|(_, own, _)| *own == group);
+    shape.is_none_or(|(_, _, shape)| matches!(shape, Shape::Typed | Shape::Keyed))
 }
 
 /// Returns the part of a kind before the dot: `channel` of `channel.http`, `job` of `job`.

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use crate::base::{Code, Fault, Faults, FieldError};
 use crate::config::interpolate::{self, DEMO_CREDENTIALS, Variables};
-use crate::config::schema::{Schema, references_of, secrets_of};
+use crate::config::schema::{Schema, each_scalar, references_of, secrets_of};
 use crate::contract::{AnyKind, ObjectId};
-use crate::enmasse::conform::{self, Part, conform, dotted};
+use crate::enmasse::catalog::{Catalog, Index};
+use crate::enmasse::conform::{Part, conform, dotted};
 use crate::enmasse::sections::{self, did_you_mean};
 use crate::enmasse::source::{Sources, Spot};
 use crate::enmasse::wanted::{Wanted, WantedSet};
@@ -26,7 +27,7 @@ pub(crate) struct Against<'a> {
 /// A warning is a secret that is not set: its object works, and refuses everyone.
 pub(crate) fn validate(set: &mut WantedSet, against: &Against<'_>) -> Result<Vec<Fault>, Faults> {
     let found = inspect(set, against);
-    Faults(found.faults).into_result().map(|()| found.warnings)
+    found.into_result()
 }
 
 /// Checks one object beside others that exist.
@@ -49,26 +50,45 @@ pub(crate) fn refuse_demo(id: &ObjectId, body: &Value, kind: &dyn AnyKind) -> Op
     ))
 }
 
+/// So many problems are shown; a file from a broken generator must not drown the reader or the server.
+pub(crate) const MAX_FAULTS: usize = 200;
+
 /// What an inspection found.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// The problems.
+    /// The problems, at most [`MAX_FAULTS`].
     pub(crate) faults: Vec<Fault>,
+    /// How many more there are.
+    pub(crate) more: usize,
     /// What will work, but hardly as meant.
     pub(crate) warnings: Vec<Fault>,
 }
 
+impl Found {
+    /// Returns the warnings when there is no problem.
+    pub(crate) fn into_result(mut self) -> Result<Vec<Fault>, Faults> {
+        if self.more > 0 {
+            let message = format!("{} more problems are not shown", self.more);
+            self.faults
+                .push(Fault::new(Code::ConfigConstraint, message));
+        }
+        Faults(self.faults).into_result().map(|()| self.warnings)
+    }
+}
+
 /// Checks all objects of a set.
 pub(crate) fn inspect(set: &mut WantedSet, against: &Against<'_>) -> Found {
-    hide_secrets(set, against.kinds);
-    let mut ids: Vec<&ObjectId> = set.objects.iter().map(|wanted| &wanted.id).collect();
-    ids.extend(against.others);
+    let catalog = Catalog::new(against.kinds);
+    hide_secrets(set, &catalog);
+    let ids = set.objects.iter().map(|wanted| &wanted.id);
+    let index = Index::new(ids.chain(against.others));
     let mut found = Found::default();
     for wanted in &set.objects {
         Inspection {
             wanted,
-            against,
-            ids: &ids,
+            variables: against.variables,
+            catalog: &catalog,
+            index: &index,
             sources: &set.sources,
             found: &mut found,
         }
@@ -78,37 +98,24 @@ pub(crate) fn inspect(set: &mut WantedSet, against: &Against<'_>) -> Found {
 }
 
 /// Keeps the secrets of the files out of the source lines that diagnostics show.
-fn hide_secrets(set: &mut WantedSet, kinds: &[&dyn AnyKind]) {
+fn hide_secrets(set: &mut WantedSet, catalog: &Catalog<'_>) {
     for wanted in &set.objects {
-        let Some(kind) = sections::find(kinds, &wanted.id.kind) else {
-            continue;
-        };
-        for pointer in secret_values(&kind.schema(), &wanted.body) {
-            set.sources.hide(wanted.places.value(&pointer).clone());
-        }
-    }
-}
-
-fn secret_values(schema: &Value, body: &Value) -> Vec<String> {
-    let mut pointers = Vec::new();
-    crate::config::schema::each_scalar(
-        Schema::new(schema),
-        body,
-        &mut |pointer, value, schemas| {
-            let shows =
-                !value.as_str().is_some_and(interpolate::is_bare_placeholder) && !value.is_null();
-            if shows && schemas.iter().any(|schema| schema.is_secret()) {
-                pointers.push(pointer.to_owned());
+        let schema = Schema::new(catalog.schema(&wanted.id.kind));
+        each_scalar(schema, &wanted.body, &mut |pointer, value, schemas| {
+            let harmless =
+                value.is_null() || value.as_str().is_some_and(interpolate::is_bare_placeholder);
+            if !harmless && schemas.iter().any(|schema| schema.is_secret()) {
+                set.sources.hide(wanted.places.value(pointer).clone());
             }
-        },
-    );
-    pointers
+        });
+    }
 }
 
 struct Inspection<'a> {
     wanted: &'a Wanted,
-    against: &'a Against<'a>,
-    ids: &'a [&'a ObjectId],
+    variables: &'a dyn Variables,
+    catalog: &'a Catalog<'a>,
+    index: &'a Index<'a>,
     sources: &'a Sources,
     found: &'a mut Found,
 }
@@ -116,18 +123,14 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     fn run(mut self) {
         let wanted = self.wanted;
-        let Some(kind) = sections::find(self.against.kinds, &wanted.id.kind) else {
+        let Some((kind, schema)) = self.catalog.find(&wanted.id.kind) else {
             let group = sections::group_of(&wanted.id.kind);
-            let known = sections::known(self.against.kinds, group);
+            let known = sections::known(self.catalog.kinds, group);
             let message = format!("kind '{}' is not known; {known}", wanted.id.kind);
-            return self.report(
-                &Fault::new(Code::ConfigUnknownKey, message),
-                wanted.places.object(),
-            );
+            let fault = Fault::new(Code::ConfigUnknownKey, message);
+            return self.report(&fault, wanted.places.object());
         };
-        let schema = kind.schema();
-        let (resolved, problems) =
-            interpolate::resolve_all(&wanted.body, &schema, self.against.variables);
+        let (resolved, problems) = interpolate::resolve_all(&wanted.body, schema, self.variables);
         for problem in &problems {
             self.report(&problem.fault, wanted.places.value(&problem.pointer));
         }
@@ -141,12 +144,7 @@ impl Inspection<'_> {
         let reported = |pointer: &str| {
             wanted.places.is_unusable(pointer) || problems.iter().any(|p| p.pointer == pointer)
         };
-        let issues = conform(
-            &resolved.body,
-            Schema::new(&schema),
-            &wanted.body,
-            &reported,
-        );
+        let issues = conform(&resolved.body, Schema::new(schema), &wanted.body, &reported);
         for issue in &issues {
             let spot = match issue.part {
                 Part::Key if issue.pointer.is_empty() => wanted.places.object(),
@@ -155,7 +153,7 @@ impl Inspection<'_> {
             };
             self.report(&issue.fault, spot);
         }
-        self.references(&schema, &resolved.body, &reported);
+        self.references(schema, &resolved.body, &reported);
         if issues.is_empty() && problems.is_empty() {
             self.kinds_own(kind, &resolved.body);
         }
@@ -163,15 +161,12 @@ impl Inspection<'_> {
 
     fn references(&mut self, schema: &Value, body: &Value, reported: &dyn Fn(&str) -> bool) {
         for (pointer, role, name) in references_of(schema, body) {
-            let fits = |id: &&&ObjectId| plays(&id.kind, &role);
-            let ids = self.ids.iter();
-            let names: Vec<&str> = ids.filter(fits).map(|id| id.name.as_str()).collect();
-            if reported(&pointer) || names.contains(&name.as_str()) {
+            if reported(&pointer) || self.index.named(&name, &role).next().is_some() {
                 continue;
             }
             let message = format!("'{}': there is no {role} named '{name}'", dotted(&pointer));
             let mut fault = Fault::new(Code::ConfigReference, message);
-            if let Some(hint) = did_you_mean(&name, names) {
+            if let Some(hint) = did_you_mean(&name, self.index.names(&role)) {
                 fault = fault.hint(hint);
             }
             self.report(&fault, self.wanted.places.value(&pointer));
@@ -194,13 +189,19 @@ impl Inspection<'_> {
     }
 
     fn report(&mut self, fault: &Fault, spot: &Spot) {
+        if self.found.faults.len() >= MAX_FAULTS {
+            self.found.more += 1;
+            return;
+        }
         let fault = self.placed(fault, spot);
         self.found.faults.push(fault);
     }
 
     fn warn(&mut self, fault: &Fault, spot: &Spot) {
-        let fault = self.placed(fault, spot);
-        self.found.warnings.push(fault);
+        if self.found.warnings.len() < MAX_FAULTS {
+            let fault = self.placed(fault, spot);
+            self.found.warnings.push(fault);
+        }
     }
 
     /// Names the object in the message, unless it is named already, and shows the place.
@@ -218,11 +219,6 @@ impl Inspection<'_> {
         }
         self.sources.locate(placed, spot)
     }
-}
-
-/// Tells whether objects of a kind may be named where a role is asked for: the kind itself or its group.
-pub(crate) fn plays(kind: &str, role: &str) -> bool {
-    kind == role || sections::group_of(kind) == role
 }
 
 /// Returns the pointer of the field a message names in quotes, if the body has it.

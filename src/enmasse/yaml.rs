@@ -248,6 +248,9 @@ impl<'a> Reader<'a> {
         let spot = self.spot(Span::empty(*error.marker()));
         let line = self.line(spot.place.line);
         let info = error.info();
+        if info.contains("recursion limit") {
+            return self.too_much(&format!("is nested deeper than {MAX_DEPTH}"), Some(spot));
+        }
         if info.contains("unknown anchor") {
             self.refuse("aliases are not accepted", &spot, NO_ALIAS);
         } else {

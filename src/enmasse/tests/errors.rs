@@ -816,7 +816,7 @@ fn an_unset_secret_is_a_warning() {
               |
             2 |   - { name: a, type: api_key, key: "${env.KLADKA_CLIENT1_KEY}" }
               |                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-               = help: Set it, or give a default: `${env.KLADKA_CLIENT1_KEY:-…}`.
+               = help: Set it; until then the object refuses every caller.
         "#]],
     );
 }

@@ -3,3 +3,5 @@
 mod errors;
 mod kinds;
 mod overlays;
+mod plans;
+mod round_trip;
