@@ -12,11 +12,13 @@ mod field;
 mod fit;
 mod models;
 mod scalar;
+mod text;
 mod ty;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use text::field_text;
 pub(crate) use bind::bind;
 pub(crate) use check::{check, check_answer};
 pub(crate) use declare::declare;
