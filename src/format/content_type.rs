@@ -45,7 +45,8 @@ impl ContentType {
             || self.essence.ends_with("+xml")
     }
 
-    /// Tells whether the type says nothing: no header, or what `curl -d` sends for want of a better one.
+    /// Tells whether the type says nothing: no header, or what `curl -d` sends for want of a better
+    /// one.
     pub(crate) fn is_vague(&self) -> bool {
         matches!(
             self.essence.as_str(),

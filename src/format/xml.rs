@@ -1,7 +1,7 @@
 //! Plain XML: any root element in, one root element out, no envelope.
 //!
-//! Child elements are fields; attributes and namespaces of a request play no part. No body, and a root
-//! without content, are a request without input.
+//! Child elements are fields; attributes and namespaces of a request play no part. No body, and a
+//! root without content, are a request without input.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Builds documents for scripts, from a value or from a description of elements.
 //!
-//! A description is a map: `name`, and where wanted `namespace`, `attributes` and `content`; content is a
-//! text or other scalar, a description, a node, or a list of these. What was built is read once more, so
-//! that nothing leaves that a strict reader would refuse.
+//! A description is a map: `name`, and where wanted `namespace`, `attributes` and `content`;
+//! content is a text or other scalar, a description, a node, or a list of these. What was built is
+//! read once more, so that nothing leaves that a strict reader would refuse.
 
 use crate::base::{Code, Fault, Map, Value};
 use crate::xml::{Limits, Node, Writer, chars, scan, write};
@@ -24,15 +24,15 @@ pub(crate) fn from_description(root: &Map) -> Result<String, Fault> {
 
 fn element(writer: &mut Writer, map: &Map, depth: usize) -> Result<(), Fault> {
     if depth >= Limits::default().depth {
-        return Err(wrong("elements are nested too deep".to_owned()));
+        return Err(wrong("elements are nested too deep"));
     }
     let known = ["name", "namespace", "attributes", "content"];
     if let Some(name) = map.names().find(|name| !known.contains(name)) {
-        return Err(wrong(format!("an element has no `{name}`"))
+        return Err(wrong(&format!("an element has no `{name}`"))
             .hint("It has `name`, `namespace`, `attributes` and `content`."));
     }
     let name = map.get("name").and_then(Value::as_str);
-    let name = name.ok_or_else(|| wrong("an element needs a `name`".to_owned()))?;
+    let name = name.ok_or_else(|| wrong("an element needs a `name`"))?;
     let namespace = map
         .get("namespace")
         .and_then(Value::as_str)
@@ -48,7 +48,7 @@ fn element(writer: &mut Writer, map: &Map, depth: usize) -> Result<(), Fault> {
 
 fn start(writer: &mut Writer, name: &str, namespace: &str) -> Result<(), Fault> {
     if !chars::is_qname(name) {
-        return Err(wrong(format!("`{name}` cannot be the name of an element")));
+        return Err(wrong(&format!("`{name}` cannot be the name of an element")));
     }
     writer.start(name);
     if !namespace.is_empty() {
@@ -69,11 +69,11 @@ fn attributes(writer: &mut Writer, element: &str, value: Option<&Value>) -> Resu
     };
     let map = value.as_map();
     let map =
-        map.ok_or_else(|| wrong(format!("attributes of `{element}` must be named values")))?;
+        map.ok_or_else(|| wrong(&format!("attributes of `{element}` must be named values")))?;
     for (name, value) in map {
         let text = value.to_text().filter(|_| chars::is_qname(name));
         let text = text.ok_or_else(|| {
-            wrong(format!(
+            wrong(&format!(
                 "attribute `{name}` of `{element}` cannot be written"
             ))
         })?;
@@ -93,7 +93,7 @@ fn content(writer: &mut Writer, name: &str, value: &Value, depth: usize) -> Resu
         Value::Handle(handle) => {
             let node: Option<&Node> = handle.downcast();
             let node =
-                node.ok_or_else(|| wrong(format!("content of `{name}` is an object, not XML")))?;
+                node.ok_or_else(|| wrong(&format!("content of `{name}` is an object, not XML")))?;
             node.write(writer);
             Ok(())
         }
@@ -109,10 +109,10 @@ fn checked(document: String) -> Result<String, Fault> {
     };
     match scan::scan(&document, &limits) {
         Ok(_) => Ok(document),
-        Err(error) => Err(wrong(error.message().to_owned())),
+        Err(error) => Err(wrong(error.message())),
     }
 }
 
-fn wrong(why: String) -> Fault {
+fn wrong(why: &str) -> Fault {
     Fault::new(Code::ScriptArgument, format!("XML cannot be built: {why}"))
 }

@@ -1,8 +1,9 @@
-//! The scan before any tree: every rule of XML 1.0 and its namespaces, and every limit, in one pass.
+//! The scan before any tree: every rule of XML 1.0 and its namespaces, and every limit, in one
+//! pass.
 //!
-//! It keeps no recursion and allocates only the stack of open elements and the namespaces in scope, so
-//! that hostile input costs nothing but the reading. What passes is well-formed, whatever the parser
-//! behind it would have let through.
+//! It keeps no recursion and allocates only the stack of open elements and the namespaces in scope,
+//! so that hostile input costs nothing but the reading. What passes is well-formed, whatever the
+//! parser behind it would have let through.
 
 use std::borrow::Cow;
 
@@ -27,7 +28,8 @@ pub(crate) fn scan(text: &str, limits: &Limits) -> Result<Facts, Fault> {
     Ok(scan.facts)
 }
 
-/// Returns namespace and local name of the root element as far as they can be made out, whatever follows.
+/// Returns namespace and local name of the root element as far as they can be made out, whatever
+/// follows.
 pub(crate) fn root(text: &str) -> Option<(String, String)> {
     let limits = Limits::default();
     let mut scan = Scan::new(text, &limits);
@@ -196,7 +198,8 @@ impl<'a> Scan<'a> {
     /// Passes one byte of text that has no meaning of its own.
     #[inline]
     pub(super) fn character(&mut self, byte: u8) -> Result<(), Fault> {
-        // 0xEF starts the only two characters above the controls that XML refuses, U+FFFE and U+FFFF.
+        // 0xEF starts the only two characters above the controls that XML refuses, U+FFFE and
+        // U+FFFF.
         if (byte >= 0x20 && byte != 0xEF) || chars::is_space(byte) {
             self.at += 1;
             return Ok(());

@@ -6,6 +6,9 @@ use crate::base::Fault;
 use crate::xml::scan::{Open, Scan, XML, XMLNS};
 use crate::xml::{chars, fault};
 
+/// A key of the XML declaration and what its value must be.
+type Key = (&'static str, fn(&str) -> bool);
+
 /// An attribute of the tag that is being read.
 struct Attribute<'a> {
     name: &'a str,
@@ -231,7 +234,7 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         self.at += "<?xml".len();
-        let mut keys: &[(&str, fn(&str) -> bool)] = &[
+        let mut keys: &[Key] = &[
             ("version", |value| value == "1.0"),
             ("encoding", is_encoding),
             ("standalone", |value| matches!(value, "yes" | "no")),

@@ -262,21 +262,27 @@ fn a_doctype_is_refused_on_its_token() {
     refused("<!doctype a><a/>", Code::Malformed);
 }
 
+fn numbered(n: usize, make: impl Fn(usize) -> String) -> String {
+    (0..n).map(make).collect::<Vec<_>>().concat()
+}
+
+type Make<'a> = &'a dyn Fn(usize) -> String;
+
 #[test]
 fn limits_hold_and_one_below_passes() {
     let nested = |n: usize| format!("{}{}", "<a>".repeat(n), "</a>".repeat(n));
     let attributes = |n: usize| {
-        let all: String = (0..n).map(|i| format!(" b{i}='1'")).collect();
+        let all = numbered(n, |i| format!(" b{i}='1'"));
         format!("<a{all}/>")
     };
     let value = |n: usize| format!("<a b='{}'/>", "x".repeat(n));
     let name = |n: usize| format!("<{}/>", "x".repeat(n));
     let children = |n: usize| format!("<a>{}</a>", "<b/>".repeat(n));
     let bindings = |n: usize| {
-        let all: String = (0..n).map(|i| format!(" xmlns:p{i}='u'")).collect();
+        let all = numbered(n, |i| format!(" xmlns:p{i}='u'"));
         format!("<a{all}><b{}/></a>", all.replace("xmlns:p", "xmlns:q"))
     };
-    let table: &[(&dyn Fn(usize) -> String, usize, usize)] = &[
+    let table: &[(Make<'_>, usize, usize)] = &[
         (&nested, 100, 101),
         (&attributes, 256, 257),
         (&value, 64 << 10, (64 << 10) + 1),
@@ -330,7 +336,11 @@ fn hostile_sizes_end_quickly_and_without_a_deep_stack() {
     thread.unwrap().join().unwrap();
 }
 
+/// Name, bytes, the charset of the transport, and the root's text or the code.
+type Case<'a> = (&'a str, Vec<u8>, Option<&'a str>, Result<&'a str, Code>);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn only_known_encodings_are_read() {
     let utf16 = |text: &str, big: bool, mark: bool| -> Vec<u8> {
         let units = mark
@@ -360,7 +370,7 @@ fn only_known_encodings_are_read() {
     };
     let declared = "<?xml version='1.0' encoding='UTF-16'?><a>\u{e9}</a>";
     let (good, media, bad) = (Ok("\u{e9}"), Err(Code::MediaType), Err(Code::Malformed));
-    let table: Vec<(&str, Vec<u8>, Option<&str>, Result<&str, Code>)> = vec![
+    let table: Vec<Case<'_>> = vec![
         ("utf-8", "<a>\u{e9}</a>".into(), None, good),
         (
             "utf-8 by transport",
@@ -668,7 +678,7 @@ fn elements_become_maps_lists_and_texts() {
 
 #[test]
 fn many_names_do_not_cost_their_square() {
-    let all: String = (0..50_000).map(|i| format!("<n{i}/>")).collect();
+    let all = numbered(50_000, |i| format!("<n{i}/>"));
     let value = doc(&format!("<r>{all}</r>")).to_value();
     assert_eq!(value.as_map().unwrap().len(), 50_000);
 }
@@ -772,20 +782,16 @@ fn the_treasury_feed_is_read_in_all_its_shapes() {
         .replace("<d:", &format!("<d:@ xmlns:d=\"{ADO}\" "))
         .replace("<content type=\"application/xml\">", "<content>");
     // `<d:@ xmlns:d="…" RATE …>` → `<d:RATE xmlns:d="…" …>`
-    let local: String = local
-        .split("<d:@")
-        .enumerate()
-        .map(|(index, part)| {
-            if index == 0 {
-                return part.to_owned();
-            }
-            let marker = format!(" xmlns:d=\"{ADO}\" ");
-            let rest = part.strip_prefix(marker.as_str()).unwrap();
-            let end = rest.find([' ', '>', '/']).unwrap();
-            let (name, tail) = rest.split_at(end);
-            format!("<d:{name} xmlns:d=\"{ADO}\"{tail}")
-        })
-        .collect();
+    let marker = format!(" xmlns:d=\"{ADO}\" ");
+    let moved = local.split("<d:@").map(|part| {
+        let Some(rest) = part.strip_prefix(&marker) else {
+            return part.to_owned();
+        };
+        let end = rest.find([' ', '>', '/']).unwrap();
+        let (name, tail) = rest.split_at(end);
+        format!("<d:{name}{}{tail}", marker.trim_end())
+    });
+    let local = moved.collect::<Vec<_>>().concat();
     let more = plain.replace(
         "<d:RATE ",
         "<d:EXTRAPOLATION_FACTOR m:type=\"Edm.Double\">9</d:EXTRAPOLATION_FACTOR><d:RATE_TYPE>x</d:RATE_TYPE><d:RATE ",

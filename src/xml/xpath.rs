@@ -1,8 +1,10 @@
 //! XPath 1.0 with a budget.
 //!
-//! The evaluator counts every node it visits and stops at a budget in proportion to the document, so that
-//! a query costs at most some passes over it. It knows no variables: whoever puts foreign text into an
-//! expression must quote it.
+//! The evaluator counts every node it visits and stops at a budget in proportion to the document,
+//! so that a query costs at most some passes over it. The text of a node counts as one visit
+//! however long it is: an expression that takes the text of the whole document at each of its nodes
+//! is still costly. There are no variables: whoever puts foreign text into an expression must quote
+//! it.
 
 use std::cell::RefCell;
 
@@ -36,9 +38,12 @@ const KEPT: usize = 8;
 
 type Namespaces = [(Text, Text)];
 
+/// The evaluators of a thread, each with its namespaces.
+type Kept = Vec<(Vec<(Text, Text)>, XPathEvaluator)>;
+
 thread_local! {
     /// Evaluators with their compiled expressions, the latest used last.
-    static EVALUATORS: RefCell<Vec<(Vec<(Text, Text)>, XPathEvaluator)>> =
+    static EVALUATORS: RefCell<Kept> =
         const { RefCell::new(Vec::new()) };
 }
 

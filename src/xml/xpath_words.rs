@@ -1,7 +1,8 @@
 //! Reads an XPath expression for its words before the evaluator gets it.
 //!
-//! Two things the evaluator gets wrong are put right here: a prefix that nobody declared would quietly match
-//! nothing, and an element called `div`, `mod`, `and` or `or` would be taken for the operator of that name.
+//! Two things the evaluator gets wrong are put right here: a prefix that nobody declared would
+//! quietly match nothing, and an element called `div`, `mod`, `and` or `or` would be taken for the
+//! operator of that name.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Reads an envelope: its version, the headers that must be understood, and the one element of its body.
+//! Reads an envelope: its version, the headers that must be understood, and the one element of its
+//! body.
 
 use crate::base::{Code, Fault, Inbound};
 use crate::contract::SoapVersion;

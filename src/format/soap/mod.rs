@@ -1,7 +1,7 @@
 //! SOAP 1.1 and 1.2 on one path: one operation, document/literal wrapped.
 //!
-//! What is dispatched is the body's element, never the action alone: an action that speaks of something
-//! else is refused. The answer and every fault are in the version of the request.
+//! What is dispatched is the body's element, never the action alone: an action that speaks of
+//! something else is refused. The answer and every fault are in the version of the request.
 
 mod envelope;
 mod fault;

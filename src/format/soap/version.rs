@@ -47,8 +47,8 @@ pub(super) fn accepts(version: SoapVersion, kind: &ContentType) -> bool {
     kind.is_vague() || kind.essence == own || kind.essence == "application/xml"
 }
 
-/// Returns the version to answer in, also when the message cannot be read: by its envelope, else by its media
-/// type, else by the namespace it mentions first, else 1.1.
+/// Returns the version to answer in, also when the message cannot be read: by its envelope, else by
+/// its media type, else by the namespace it mentions first, else 1.1.
 pub(super) fn of_caller(inbound: &Inbound) -> SoapVersion {
     let kind = ContentType::of(inbound);
     let root = xml::peek_root(&inbound.body, kind.xml_charset());

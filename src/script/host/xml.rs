@@ -1,7 +1,7 @@
 //! `xml`: reading, querying and building XML, and the methods of its nodes.
 //!
-//! Queries are XPath 1.0 from the node they are asked of; prefixes mean what the map of namespaces says.
-//! Elements come back as nodes, texts and attributes as texts.
+//! Queries are XPath 1.0 from the node they are asked of; prefixes mean what the map of namespaces
+//! says. Elements come back as nodes, texts and attributes as texts.
 
 use crate::base::{Code, Fault, Handle, Text, Value};
 use crate::contract::{Arg, Args, Effect, Example, HostCall, HostFn, Receiver, Type};
@@ -38,8 +38,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         }],
         returns: NODE,
         effect: Effect::Pure,
-        doc: "Reads XML and returns its document node. A DOCTYPE, input that is not well-formed and input beyond \
-              the limits is an error.",
+        doc: "Reads XML and returns its document node. A DOCTYPE, input that is not well-formed \
+              and input beyond the limits is an error.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b>1</b></a>"):text("a/b")"#,
             rhai: r#"xml.parse("<a><b>1</b></a>").text("a/b")"#,
@@ -69,10 +69,11 @@ pub(crate) const TABLE: &[HostFn] = &[
         ],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Builds an XML document and returns it as text: from a root name, a value and options (`namespace`), \
-              or from the description of the root element. A description has `name`, `namespace`, `attributes` \
-              and `content`: a scalar, a description, a node, or a list of these. Keys of a value come in the \
-              order of the script language; where order matters, describe the elements.",
+        doc: "Builds an XML document and returns it as text: from a root name, a value and options \
+              (`namespace`), or from the description of the root element. A description has \
+              `name`, `namespace`, `attributes` and `content`: a scalar, a description, a node, or \
+              a list of these. Keys of a value come in the order of the script language; where \
+              order matters, describe the elements.",
         examples: &[
             Example {
                 lua: r#"xml.parse(xml.build("order", { id = 7 })):text("order/id")"#,
@@ -93,8 +94,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[EXPRESSION, NAMESPACES],
         returns: Type::Each,
         effect: Effect::Pure,
-        doc: "Returns all matches of an XPath expression, for a loop: elements as nodes, texts and attributes as \
-              texts.",
+        doc: "Returns all matches of an XPath expression, for a loop: elements as nodes, texts and \
+              attributes as texts.",
         examples: &[Example {
             lua: r#"#xml.parse("<a><b/><b/></a>"):all("//b")"#,
             rhai: r#"xml.parse("<a><b/><b/></a>").all("//b").len()"#,
@@ -108,8 +109,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[MAYBE_EXPRESSION, NAMESPACES],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns the text of the first match of an XPath expression, or nothing when there is none; without \
-              an expression, all text of the node.",
+        doc: "Returns the text of the first match of an XPath expression, or nothing when there is \
+              none; without an expression, all text of the node.",
         examples: &[
             Example {
                 lua: r#"xml.parse("<a><b>x</b><b>y</b></a>"):text("//b[2]")"#,
@@ -130,8 +131,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[EXPRESSION, NAMESPACES],
         returns: Type::List,
         effect: Effect::Pure,
-        doc: "Returns all matches of an XPath expression as a list: elements as nodes, texts and attributes as \
-              texts.",
+        doc: "Returns all matches of an XPath expression as a list: elements as nodes, texts and \
+              attributes as texts.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b>1</b><b>2</b></a>"):all("//b/text()")"#,
             rhai: r#"xml.parse("<a><b>1</b><b>2</b></a>").all("//b/text()")"#,
@@ -145,7 +146,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[EXPRESSION, NAMESPACES],
         returns: Type::Any,
         effect: Effect::Pure,
-        doc: "Returns what an XPath expression gives: a number, a text, a truth value, or the list of its matches.",
+        doc: "Returns what an XPath expression gives: a number, a text, a truth value, or the list \
+              of its matches.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b/><b/></a>"):xpath("count(//b)")"#,
             rhai: r#"xml.parse("<a><b/><b/></a>").xpath("count(//b)")"#,
@@ -180,8 +182,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         ],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns the value of an attribute, or nothing. A prefix in the name means what the map of namespaces \
-              says. Of a document, it is an attribute of the root element.",
+        doc: "Returns the value of an attribute, or nothing. A prefix in the name means what the \
+              map of namespaces says. Of a document, it is an attribute of the root element.",
         examples: &[Example {
             lua: r#"xml.parse("<a x='1'/>"):attr("x")"#,
             rhai: r#"xml.parse("<a x='1'/>").attr("x")"#,
@@ -209,8 +211,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns the namespace, an empty text when there is none. Of a document, it is that of the root \
-              element.",
+        doc: "Returns the namespace, an empty text when there is none. Of a document, it is that \
+              of the root element.",
         examples: &[Example {
             lua: r#"xml.parse("<a xmlns='urn:p'/>"):namespace()"#,
             rhai: r#"xml.parse("<a xmlns='urn:p'/>").namespace()"#,
@@ -224,7 +226,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[],
         returns: Type::List,
         effect: Effect::Pure,
-        doc: "Returns the elements directly within, as nodes. Of a document, they are those of the root element.",
+        doc: "Returns the elements directly within, as nodes. Of a document, they are those of the \
+              root element.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b/><c/></a>"):children()[2]:name()"#,
             rhai: r#"xml.parse("<a><b/><c/></a>").children()[1].name()"#,
@@ -238,8 +241,9 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[],
         returns: Type::Any,
         effect: Effect::Pure,
-        doc: "Returns the content as a plain value: an element with elements becomes a map, a repeated name a \
-              list, any other element its text. Attributes and namespaces play no part.",
+        doc: "Returns the content as a plain value: an element with elements becomes a map, a \
+              repeated name a list, any other element its text. Attributes and namespaces play no \
+              part.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b>1</b><b>2</b><c>x</c></a>"):value()"#,
             rhai: r#"xml.parse("<a><b>1</b><b>2</b><c>x</c></a>").value()"#,
@@ -253,8 +257,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         args: &[],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns the node as XML text, with the namespaces declared that it needs. Comments and instructions \
-              are not kept.",
+        doc: "Returns the node as XML text, with the namespaces declared that it needs. Comments \
+              and instructions are not kept.",
         examples: &[Example {
             lua: r#"xml.parse("<a><b>1</b></a>"):node("//b"):tostring()"#,
             rhai: r#"xml.parse("<a><b>1</b></a>").node("//b").tostring()"#,
