@@ -16,4 +16,6 @@ pub(crate) mod problem;
 pub(crate) mod raw;
 
 #[cfg(test)]
+mod json_tests;
+#[cfg(test)]
 mod tests;

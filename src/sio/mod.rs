@@ -15,6 +15,8 @@ mod scalar;
 mod ty;
 
 #[cfg(test)]
+mod declare_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use bind::bind;

@@ -25,3 +25,6 @@ pub(crate) const TABLES: &[&[HostFn]] = &[
     time::TABLE,
     uuid::TABLE,
 ];
+
+#[cfg(test)]
+mod library_tests;
