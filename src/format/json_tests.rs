@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use crate::base::{Code, Handle, Map, Object, Text, Value};
 use crate::format::{json_read, json_write};
-use crate::sio;
 
 /// Values in any spelling, and how they are written back.
 const VALUES: &[(&str, &str)] = &[
@@ -380,15 +379,12 @@ impl IntoValue for f64 {
 fn exact_types_are_written_as_texts() {
     let mut map = Map::new();
     map.push("decimal".into(), Value::Decimal("1.220".parse().unwrap()));
-    map.push(
-        "date".into(),
-        Value::Date(sio::date_of("2013-09-03").unwrap()),
-    );
-    let moment = sio::datetime_of("2013-09-03T10:00:00+02:00").unwrap();
+    map.push("date".into(), Value::Date("2013-09-03".parse().unwrap()));
+    let moment = "2013-09-03T10:00:00+02:00".parse().unwrap();
     map.push("datetime".into(), Value::DateTime(moment));
     map.push(
         "uuid".into(),
-        Value::Uuid(sio::uuid_of("67e5504410b1426f9247bb680e5fe0c8").unwrap()),
+        Value::Uuid("67e5504410b1426f9247bb680e5fe0c8".parse().unwrap()),
     );
     map.push(
         "bytes".into(),

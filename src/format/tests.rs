@@ -6,14 +6,13 @@ use bytes::Bytes;
 
 use crate::base::ServiceName;
 use crate::base::{Cid, Code, Fault, FieldError, Inbound, Map, Meta, Place, Reply, Segment, Value};
-use crate::contract::{Answer, Declaration, Format, FormatMaker, FormatOptions, Wrap};
+use crate::contract::{Answer, Declaration, Field, Format, FormatMaker, FormatOptions, Ty, Wrap};
 use crate::format::csv::CsvFormat;
 use crate::format::form::FormFormat;
 use crate::format::json::JsonFormat;
 use crate::format::json_read;
 use crate::format::json_tests::written;
 use crate::format::raw::RawFormat;
-use crate::sio;
 
 fn inbound(body: &[u8], content_type: Option<&str>) -> Inbound {
     let mut meta = Meta::default();
@@ -28,12 +27,16 @@ fn inbound(body: &[u8], content_type: Option<&str>) -> Inbound {
 }
 
 fn declaration(output: Option<&[&str]>) -> Declaration {
-    let fields = |texts: &[&str]| {
-        texts
-            .iter()
-            .map(|text| sio::parse_field(text).unwrap())
-            .collect()
+    let field = |name: &&str| Field {
+        name: (*name).into(),
+        ty: Ty::Text,
+        optional: true,
+        default: None,
+        sensitive: false,
+        constraint: None,
+        doc: String::new(),
     };
+    let fields = |names: &[&str]| names.iter().map(field).collect();
     Declaration {
         name: ServiceName::new("test.service").unwrap(),
         doc: String::new(),
@@ -280,7 +283,7 @@ fn csv_is_a_list_of_rows_both_ways() {
     let reply = encode(&*csv, answer(rows)).unwrap();
     assert_eq!(reply.body, "a,b,c\r\n1,\"x, \"\"y\"\"\",\r\n,,true\r\n");
     assert_eq!(reply.media_type, "text/csv; charset=utf-8");
-    let declared = declaration(Some(&["c?", "a?"]));
+    let declared = declaration(Some(&["c", "a"]));
     let reply = csv
         .encode(&declared, answer(r#"[{"a":1}]"#), &inbound(b"", None))
         .unwrap();

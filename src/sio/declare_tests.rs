@@ -254,7 +254,7 @@ fn every_problem_of_a_declaration_is_told() {
         "`input`: field `day:int(3..1)`: the range 3..1 is empty",
         "`input`: field `x` is declared twice",
         "`input`: a field must be a text or a table, got int",
-        "`output`: must be a list of fields, got text",
+        "`output`: must be a list of fields such as \"year:int?\", got text",
         "`timeout` must be a duration with its unit, such as \"30s\", got int",
         "`cpu` must be a duration such as \"30s\", got \"fast\"",
         "model `B`: field `a:A`: the model `A` holds itself: A → B → A",

@@ -151,6 +151,8 @@ const BAD_INPUT: &[(&str, &str, Code, &str)] = &[
     ("bool", "1", Code::InputType, ""),
     ("bool", r#""yes""#, Code::InputType, ""),
     ("date", r#""2013-9-3""#, Code::InputType, ""),
+    ("date", r#""2013-09- 3""#, Code::InputType, ""),
+    ("date", r#""+201-09-03""#, Code::InputType, ""),
     ("date", r#""2013-02-30""#, Code::InputType, ""),
     ("date", r#""2013-09-03T00:00:00Z""#, Code::InputType, ""),
     ("datetime", r#""2013-09-03T10:00:00""#, Code::InputType, ""),
@@ -271,6 +273,16 @@ fn a_single_problem_gives_the_fault_its_code_and_text() {
         fault.message(),
         "input `/pin` must be a whole number of 64 bits, got text"
     );
+}
+
+#[test]
+fn a_sensitive_field_hides_all_that_is_in_it() {
+    let declaration =
+        declared(r#""input":["card:Card!"],"models":{"Card":["pin:int","old:int[]"]}"#);
+    let message = json(r#"{"card":{"pin":"secret","old":[1,"secret"]}}"#);
+    let fault = bind(&declaration, message, &[]).unwrap_err();
+    assert_eq!(fault.field_errors().len(), 2);
+    assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
 }
 
 #[test]
