@@ -20,4 +20,6 @@ pub(crate) mod soap;
 pub(crate) mod xml;
 
 #[cfg(test)]
+mod json_tests;
+#[cfg(test)]
 mod tests;

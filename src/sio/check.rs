@@ -36,7 +36,7 @@ pub(crate) fn check(declaration: &Declaration, value: Value) -> Result<Value, Fa
 }
 
 fn one(fitter: &mut Fitter, fields: &[Field], map: Map, path: &Path<'_>) -> Value {
-    Value::Map(fitter.fields(fields, map, |_| None, path))
+    Value::Map(fitter.fields(fields, map, |_| None, false, path))
 }
 
 fn repeated(fitter: &mut Fitter, fields: &[Field], list: Vec<Value>) -> Value {

@@ -32,7 +32,10 @@ pub(super) fn list(raw: &Value, models: &mut Models<'_>) -> (Vec<Field>, Vec<Str
         // An empty table has no shape in Lua.
         Value::Map(map) if map.is_empty() => &[],
         other => {
-            problems.push(format!("must be a list of fields, got {}", other.kind()));
+            problems.push(format!(
+                "must be a list of fields such as \"year:int?\", got {}",
+                other.kind()
+            ));
             &[]
         }
     };

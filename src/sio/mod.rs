@@ -16,6 +16,8 @@ mod text;
 mod ty;
 
 #[cfg(test)]
+mod declare_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use text::field_text;

@@ -33,12 +33,12 @@ pub(crate) const TABLE: &[HostFn] = &[
         examples: &[
             Example {
                 lua: r#"base64.encode("Kladka")"#,
-                rhai: r#"base64::encode("Kladka")"#,
+                rhai: r#"base64.encode("Kladka")"#,
                 result: r#""S2xhZGth""#,
             },
             Example {
                 lua: r#"base64.encode("a?>", { url_safe = true })"#,
-                rhai: r#"base64::encode("a?>", #{ url_safe: true })"#,
+                rhai: r#"base64.encode("a?>", #{ url_safe: true })"#,
                 result: r#""YT8-""#,
             },
         ],
@@ -57,7 +57,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the bytes behind base64 of either alphabet, padded or not.",
         examples: &[Example {
             lua: r#"base64.decode("S2xhZGth")"#,
-            rhai: r#"base64::decode("S2xhZGth").as_string()"#,
+            rhai: r#"base64.decode("S2xhZGth").as_string()"#,
             result: r#""Kladka""#,
         }],
         call: HostCall::Now(decode),

@@ -22,7 +22,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Reads a CSV text whose first row names the columns. Every cell is a text.",
         examples: &[Example {
             lua: r#"csv.parse("day,rate\n3,1.22\n")[1].rate"#,
-            rhai: r#"csv::parse("day,rate\n3,1.22\n")[0].rate"#,
+            rhai: r#"csv.parse("day,rate\n3,1.22\n")[0].rate"#,
             result: r#""1.22""#,
         }],
         call: HostCall::Now(parse),
@@ -48,7 +48,7 @@ pub(crate) const TABLE: &[HostFn] = &[
               would run as a formula get an apostrophe.",
         examples: &[Example {
             lua: r#"csv.encode({ { day = 3, rate = "1.22" } }, { "day", "rate" })"#,
-            rhai: r#"csv::encode([#{ day: 3, rate: "1.22" }], ["day", "rate"])"#,
+            rhai: r#"csv.encode([#{ day: 3, rate: "1.22" }], ["day", "rate"])"#,
             result: r#""day,rate\r\n3,1.22\r\n""#,
         }],
         call: HostCall::Now(encode),

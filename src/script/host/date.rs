@@ -63,7 +63,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the date in an IANA zone, UTC when left out.",
         examples: &[Example {
             lua: r#"#date.today("Europe/Warsaw").text"#,
-            rhai: r#"date::today("Europe/Warsaw").text.len()"#,
+            rhai: r#"date.today("Europe/Warsaw").text.len()"#,
             result: "10",
         }],
         call: HostCall::Now(time::today),
@@ -84,7 +84,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Reads a date or time: ISO 8601, or by a pattern of strftime.",
         examples: &[Example {
             lua: r#"date.parse("03/09/2013", "%d/%m/%Y").text"#,
-            rhai: r#"date::parse("03/09/2013", "%d/%m/%Y").text"#,
+            rhai: r#"date.parse("03/09/2013", "%d/%m/%Y").text"#,
             result: r#""2013-09-03""#,
         }],
         call: HostCall::Now(parse),
@@ -106,7 +106,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Writes a date or time by a pattern of strftime.",
         examples: &[Example {
             lua: r#"date.format("2013-09-03", "%d.%m.%Y")"#,
-            rhai: r#"date::format("2013-09-03", "%d.%m.%Y")"#,
+            rhai: r#"date.format("2013-09-03", "%d.%m.%Y")"#,
             result: r#""03.09.2013""#,
         }],
         call: HostCall::Now(time::format),
@@ -129,7 +129,7 @@ pub(crate) const TABLE: &[HostFn] = &[
               that the month lacks becomes its last.",
         examples: &[Example {
             lua: r#"date.add("2013-01-31", 1, "months").text"#,
-            rhai: r#"date::add("2013-01-31", 1, "months").text"#,
+            rhai: r#"date.add("2013-01-31", 1, "months").text"#,
             result: r#""2013-02-28""#,
         }],
         call: HostCall::Now(add),
@@ -144,7 +144,7 @@ pub(crate) const TABLE: &[HostFn] = &[
               earlier.",
         examples: &[Example {
             lua: r#"date.diff("2013-09-01", "2013-09-03", "days")"#,
-            rhai: r#"date::diff("2013-09-01", "2013-09-03", "days")"#,
+            rhai: r#"date.diff("2013-09-01", "2013-09-03", "days")"#,
             result: "2",
         }],
         call: HostCall::Now(diff),

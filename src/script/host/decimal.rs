@@ -47,7 +47,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the exact decimal of a text such as \"1.22\", or of a number as it prints.",
         examples: &[Example {
             lua: r#"tostring(decimal.of("1.20"))"#,
-            rhai: r#"decimal::of("1.20").to_string()"#,
+            rhai: r#"decimal.of("1.20").to_string()"#,
             result: r#""1.20""#,
         }],
         call: HostCall::Now(of),
@@ -61,7 +61,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the exact sum.",
         examples: &[Example {
             lua: r#"tostring(decimal.add("0.1", "0.2"))"#,
-            rhai: r#"decimal::add("0.1", "0.2").to_string()"#,
+            rhai: r#"decimal.add("0.1", "0.2").to_string()"#,
             result: r#""0.3""#,
         }],
         call: HostCall::Now(add),
@@ -75,7 +75,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the exact difference.",
         examples: &[Example {
             lua: r#"tostring(decimal.sub("1.00", "0.01"))"#,
-            rhai: r#"decimal::sub("1.00", "0.01").to_string()"#,
+            rhai: r#"decimal.sub("1.00", "0.01").to_string()"#,
             result: r#""0.99""#,
         }],
         call: HostCall::Now(sub),
@@ -89,7 +89,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the exact product.",
         examples: &[Example {
             lua: r#"tostring(decimal.mul("1.22", 3))"#,
-            rhai: r#"decimal::mul("1.22", 3).to_string()"#,
+            rhai: r#"decimal.mul("1.22", 3).to_string()"#,
             result: r#""3.66""#,
         }],
         call: HostCall::Now(mul),
@@ -103,7 +103,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns the quotient, to 28 digits or rounded half up to so many places.",
         examples: &[Example {
             lua: r#"tostring(decimal.div("10", "3", 2))"#,
-            rhai: r#"decimal::div("10", "3", 2).to_string()"#,
+            rhai: r#"decimal.div("10", "3", 2).to_string()"#,
             result: r#""3.33""#,
         }],
         call: HostCall::Now(div),
@@ -117,7 +117,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns -1, 0 or 1: whether the first is smaller, equal or larger.",
         examples: &[Example {
             lua: r#"decimal.cmp("1.20", "1.2")"#,
-            rhai: r#"decimal::cmp("1.20", "1.2")"#,
+            rhai: r#"decimal.cmp("1.20", "1.2")"#,
             result: "0",
         }],
         call: HostCall::Now(cmp),
@@ -140,7 +140,7 @@ pub(crate) const TABLE: &[HostFn] = &[
               floor, ceil.",
         examples: &[Example {
             lua: r#"tostring(decimal.round("1.225", 2))"#,
-            rhai: r#"decimal::round("1.225", 2).to_string()"#,
+            rhai: r#"decimal.round("1.225", 2).to_string()"#,
             result: r#""1.23""#,
         }],
         call: HostCall::Now(round),

@@ -24,12 +24,12 @@ pub(crate) const TABLE: &[HostFn] = &[
         examples: &[
             Example {
                 lua: r#"json.parse('{"rate": "1.22"}').rate"#,
-                rhai: r#"json::parse("{\"rate\": \"1.22\"}").rate"#,
+                rhai: r#"json.parse("{\"rate\": \"1.22\"}").rate"#,
                 result: r#""1.22""#,
             },
             Example {
                 lua: "json.parse('[1, 2.5, true]')",
-                rhai: r#"json::parse("[1, 2.5, true]")"#,
+                rhai: r#"json.parse("[1, 2.5, true]")"#,
                 result: "[1, 2.5, true]",
             },
         ],
@@ -48,7 +48,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns a value as JSON text. Decimals, dates and UUIDs become texts.",
         examples: &[Example {
             lua: "json.encode({ 1, 2 })",
-            rhai: "json::encode([1, 2])",
+            rhai: "json.encode([1, 2])",
             result: r#""[1,2]""#,
         }],
         call: HostCall::Now(encode),

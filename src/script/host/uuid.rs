@@ -18,7 +18,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns a random UUID.",
         examples: &[Example {
             lua: "#uuid.v4()",
-            rhai: "uuid::v4().len()",
+            rhai: "uuid.v4().len()",
             result: "36",
         }],
         call: HostCall::Now(v4),
@@ -32,7 +32,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns a UUID that sorts by the time it was made.",
         examples: &[Example {
             lua: "uuid.v7() < uuid.v7()",
-            rhai: "uuid::v7() < uuid::v7()",
+            rhai: "uuid.v7() < uuid.v7()",
             result: "true",
         }],
         call: HostCall::Now(v7),
@@ -50,7 +50,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns a UUID in its canonical form: lower case with hyphens. Anything else is an error.",
         examples: &[Example {
             lua: r#"uuid.parse("{67E55044-10B1-426F-9247-BB680E5FE0C8}")"#,
-            rhai: r#"uuid::parse("{67E55044-10B1-426F-9247-BB680E5FE0C8}")"#,
+            rhai: r#"uuid.parse("{67E55044-10B1-426F-9247-BB680E5FE0C8}")"#,
             result: r#""67e55044-10b1-426f-9247-bb680e5fe0c8""#,
         }],
         call: HostCall::Now(parse),
