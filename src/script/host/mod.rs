@@ -1,1 +1,2 @@
 //! The script API, one file for each namespace.
+pub(crate) mod kvdb;
