@@ -37,6 +37,8 @@ pub(crate) struct Meter {
     stride: Cell<u32>,
     /// The thread's own CPU time when this poll should have ended, if it was asked to.
     overdue: Cell<Option<Duration>>,
+    /// The thread's own CPU time when the poll began; read only when the call nears its limit.
+    mark: Cell<Option<Duration>>,
 }
 
 impl CoreLocal for Meter {}
@@ -107,9 +109,9 @@ impl Running {
         self.over.borrow().clone()
     }
 
-    /// Returns the time spent so far.
-    pub(crate) fn used(&self) -> Duration {
-        self.used.get()
+    /// Tells whether the call is so near its limit that its time is worth measuring well.
+    fn is_near(&self) -> bool {
+        self.manners == Manners::Alone || self.used.get() > self.limit / 2
     }
 }
 
@@ -122,6 +124,7 @@ impl Meter {
             since: self.since.replace(Some(now)),
             overdue: self.overdue.take(),
         };
+        self.mark.set(running.is_near().then(thread_cpu).flatten());
         self.read.set(Some(now));
         self.stride.set(STRIDE);
         self.left.set(STRIDE);
@@ -158,7 +161,9 @@ impl Meter {
         let now = Instant::now();
         let held = self.since.get().map_or(Duration::ZERO, |since| now - since);
         self.pace(now);
-        if running.used.get() + held > running.limit {
+        if running.used.get() + held > running.limit
+            && running.used.get() + self.spent(now) > running.limit
+        {
             running.end(cpu_spent(running));
         } else if running.manners == Manners::Shared && held >= TURN {
             if !self.stuck(held) {
@@ -168,6 +173,17 @@ impl Meter {
             running.end(held_core(running));
         }
         running.over().map_or(Verdict::Go, Verdict::Over)
+    }
+
+    /// Returns what this poll took. On a busy machine the thread may have waited for the processor meanwhile, which
+    /// must not count; asking the system is slow, so it is asked only where the answer may matter.
+    fn spent(&self, now: Instant) -> Duration {
+        let wall = self.since.get().map_or(Duration::ZERO, |since| now - since);
+        let own = self
+            .mark
+            .get()
+            .zip(self.mark.get().and_then(|_| thread_cpu()));
+        own.map_or(wall, |(mark, cpu)| cpu.saturating_sub(mark).min(wall))
     }
 
     /// Safepoints far apart (a long library call between them) are each worth a reading.
@@ -197,7 +213,7 @@ impl Meter {
 }
 
 /// Returns the CPU time of this thread, where the system tells.
-fn thread_cpu() -> Option<Duration> {
+pub(crate) fn thread_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(nanos))
@@ -243,10 +259,10 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let now = Instant::now();
-        let since = self.meter.since.get().unwrap_or(now);
         if let Some(running) = self.meter.current.borrow().as_ref() {
-            running.used.set(running.used.get() + (now - since));
+            running.used.set(running.used.get() + self.meter.spent(now));
         }
+        self.meter.mark.set(None);
         let Some(outer) = self.outer.take() else {
             return;
         };
