@@ -19,7 +19,7 @@ use crate::contract::{Call, CoreLocal};
 const TURN: Duration = Duration::from_millis(2);
 /// How long a script may hold its core where it cannot be interrupted.
 const HOLD: Duration = Duration::from_millis(50);
-/// The clock is read at every so many safepoints while they follow each other closely.
+/// The clock is read at every so many safepoints, at most, while they follow each other closely.
 const STRIDE: u32 = 32;
 
 /// What runs on this core now, and since when.
@@ -68,7 +68,9 @@ pub(crate) enum Manners {
 /// What a script must do at a safepoint.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// Go on.
+    /// Go on; nothing was looked at.
+    Skip,
+    /// Go on; this was one of the safepoints at which the clock is read.
     Go,
     /// Give way, where that is possible.
     Yield,
@@ -126,8 +128,8 @@ impl Meter {
         };
         self.mark.set(running.is_near().then(thread_cpu).flatten());
         self.read.set(Some(now));
-        self.stride.set(STRIDE);
-        self.left.set(STRIDE);
+        self.stride.set(1);
+        self.left.set(1);
         Entered {
             meter: Rc::clone(self),
             began: now,
@@ -144,7 +146,7 @@ impl Meter {
     pub(crate) fn judge(&self) -> Verdict {
         let current = self.current.borrow();
         let Some(running) = current.as_ref() else {
-            return Verdict::Go;
+            return Verdict::Skip;
         };
         if let Some(fault) = running.over.borrow().as_ref() {
             return Verdict::Over(fault.clone());
@@ -152,7 +154,7 @@ impl Meter {
         let left = self.left.get();
         if left > 1 {
             self.left.set(left - 1);
-            return Verdict::Go;
+            return Verdict::Skip;
         }
         self.look(running)
     }
@@ -272,8 +274,8 @@ impl Drop for Entered {
         self.meter.since.set(since);
         self.meter.overdue.set(outer.overdue);
         self.meter.read.set(Some(now));
-        self.meter.stride.set(STRIDE);
-        self.meter.left.set(STRIDE);
+        self.meter.stride.set(1);
+        self.meter.left.set(1);
     }
 }
 
