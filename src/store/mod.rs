@@ -4,5 +4,16 @@
 
 mod db;
 mod dialect;
+mod job;
+mod object;
+mod row;
+mod run;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use db::Store;
+pub(crate) use job::JobState;
+pub(crate) use object::{Change, ObjectVersion, WriteRequest};
+pub(crate) use row::{iso, maybe_iso};
+pub(crate) use run::{Advance, Beyond, Cause, Claim, Ending, NewRun, Placing, Run, RunState};
