@@ -19,7 +19,7 @@ use crate::contract::{Call, CoreLocal};
 const TURN: Duration = Duration::from_millis(2);
 /// How long a script may hold its core where it cannot be interrupted.
 const HOLD: Duration = Duration::from_millis(50);
-/// The clock is read at every so many safepoints while they follow each other closely.
+/// The clock is read at every so many safepoints, at most, while they follow each other closely.
 const STRIDE: u32 = 32;
 
 /// What runs on this core now, and since when.
@@ -37,6 +37,8 @@ pub(crate) struct Meter {
     stride: Cell<u32>,
     /// The thread's own CPU time when this poll should have ended, if it was asked to.
     overdue: Cell<Option<Duration>>,
+    /// The thread's own CPU time when the poll began; read only when the call nears its limit.
+    mark: Cell<Option<Duration>>,
 }
 
 impl CoreLocal for Meter {}
@@ -66,7 +68,9 @@ pub(crate) enum Manners {
 /// What a script must do at a safepoint.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// Go on.
+    /// Go on; nothing was looked at.
+    Skip,
+    /// Go on; this was one of the safepoints at which the clock is read.
     Go,
     /// Give way, where that is possible.
     Yield,
@@ -107,9 +111,9 @@ impl Running {
         self.over.borrow().clone()
     }
 
-    /// Returns the time spent so far.
-    pub(crate) fn used(&self) -> Duration {
-        self.used.get()
+    /// Tells whether the call is so near its limit that its time is worth measuring well.
+    fn is_near(&self) -> bool {
+        self.manners == Manners::Alone || self.used.get() > self.limit / 2
     }
 }
 
@@ -122,9 +126,10 @@ impl Meter {
             since: self.since.replace(Some(now)),
             overdue: self.overdue.take(),
         };
+        self.mark.set(running.is_near().then(thread_cpu).flatten());
         self.read.set(Some(now));
-        self.stride.set(STRIDE);
-        self.left.set(STRIDE);
+        self.stride.set(1);
+        self.left.set(1);
         Entered {
             meter: Rc::clone(self),
             began: now,
@@ -141,7 +146,7 @@ impl Meter {
     pub(crate) fn judge(&self) -> Verdict {
         let current = self.current.borrow();
         let Some(running) = current.as_ref() else {
-            return Verdict::Go;
+            return Verdict::Skip;
         };
         if let Some(fault) = running.over.borrow().as_ref() {
             return Verdict::Over(fault.clone());
@@ -149,7 +154,7 @@ impl Meter {
         let left = self.left.get();
         if left > 1 {
             self.left.set(left - 1);
-            return Verdict::Go;
+            return Verdict::Skip;
         }
         self.look(running)
     }
@@ -158,7 +163,9 @@ impl Meter {
         let now = Instant::now();
         let held = self.since.get().map_or(Duration::ZERO, |since| now - since);
         self.pace(now);
-        if running.used.get() + held > running.limit {
+        if running.used.get() + held > running.limit
+            && running.used.get() + self.spent(now) > running.limit
+        {
             running.end(cpu_spent(running));
         } else if running.manners == Manners::Shared && held >= TURN {
             if !self.stuck(held) {
@@ -168,6 +175,17 @@ impl Meter {
             running.end(held_core(running));
         }
         running.over().map_or(Verdict::Go, Verdict::Over)
+    }
+
+    /// Returns what this poll took. On a busy machine the thread may have waited for the processor meanwhile, which
+    /// must not count; asking the system is slow, so it is asked only where the answer may matter.
+    fn spent(&self, now: Instant) -> Duration {
+        let wall = self.since.get().map_or(Duration::ZERO, |since| now - since);
+        let own = self
+            .mark
+            .get()
+            .zip(self.mark.get().and_then(|_| thread_cpu()));
+        own.map_or(wall, |(mark, cpu)| cpu.saturating_sub(mark).min(wall))
     }
 
     /// Safepoints far apart (a long library call between them) are each worth a reading.
@@ -197,7 +215,7 @@ impl Meter {
 }
 
 /// Returns the CPU time of this thread, where the system tells.
-fn thread_cpu() -> Option<Duration> {
+pub(crate) fn thread_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(nanos))
@@ -243,10 +261,10 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let now = Instant::now();
-        let since = self.meter.since.get().unwrap_or(now);
         if let Some(running) = self.meter.current.borrow().as_ref() {
-            running.used.set(running.used.get() + (now - since));
+            running.used.set(running.used.get() + self.meter.spent(now));
         }
+        self.meter.mark.set(None);
         let Some(outer) = self.outer.take() else {
             return;
         };
@@ -256,8 +274,8 @@ impl Drop for Entered {
         self.meter.since.set(since);
         self.meter.overdue.set(outer.overdue);
         self.meter.read.set(Some(now));
-        self.meter.stride.set(STRIDE);
-        self.meter.left.set(STRIDE);
+        self.meter.stride.set(1);
+        self.meter.left.set(1);
     }
 }
 

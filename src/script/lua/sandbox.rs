@@ -1,5 +1,6 @@
 //! The world a script sees: no files, no processes, no bytecode, nothing that two calls could share by accident.
 
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, LuaOptions, StdLib, Table};
 
 use crate::base::{Code, Fault, closest};
@@ -21,6 +22,9 @@ const REMOVED: &[&str] = &[
 /// How many finished coroutines a VM keeps to use again.
 const SPARE_COROUTINES: usize = 64;
 
+/// How much the collector does in one step, in KiB.
+const GC_STEP: i32 = 128;
+
 /// Makes an empty VM with the standard library.
 pub(crate) fn open() -> mlua::Result<Lua> {
     // Panics of host functions never enter the VM (`bind` turns them into faults), so the plain `pcall` may stay:
@@ -28,6 +32,10 @@ pub(crate) fn open() -> mlua::Result<Lua> {
     let options = LuaOptions::new().thread_pool_size(SPARE_COROUTINES);
     let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
     lua.globals().raw_remove("require")?;
+    // Garbage counts against the memory limit, and by default the collector does so little at each allocation that a
+    // few large texts reach it.
+    let collector = GcIncParams::default().step_size(GC_STEP);
+    lua.gc_set_mode(GcMode::Incremental(collector));
     Ok(lua)
 }
 

@@ -98,14 +98,25 @@ impl Service for LuaService {
 }
 
 /// The VMs of one core.
-#[derive(Default)]
 pub(crate) struct Instances {
     slots: RefCell<HashMap<u64, Rc<Slot>>>,
+    /// How much memory they may hold together, in bytes.
+    memory: Cell<usize>,
     /// Grows with each call; tells which VM was used last.
     turn: Cell<u64>,
 }
 
 impl CoreLocal for Instances {}
+
+impl Default for Instances {
+    fn default() -> Self {
+        Self {
+            slots: RefCell::default(),
+            memory: Cell::new(CORE_MEMORY),
+            turn: Cell::default(),
+        }
+    }
+}
 
 /// The place of one program's VM on one core.
 struct Slot {
@@ -142,7 +153,7 @@ impl Instances {
     fn evict(&self, keep: u64) {
         let mut slots = self.slots.borrow_mut();
         let mut held: usize = slots.values().map(|slot| slot.memory()).sum();
-        while held > CORE_MEMORY {
+        while held > self.memory.get() {
             let others = slots.iter().filter(|(id, _)| **id != keep);
             let Some(oldest) = others
                 .min_by_key(|(_, slot)| slot.used.get())
@@ -166,6 +177,12 @@ impl Instances {
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.slots.borrow().len()
+    }
+
+    /// Sets how much memory the VMs may hold together.
+    #[cfg(test)]
+    pub(crate) fn bound(&self, memory: usize) {
+        self.memory.set(memory);
     }
 
     /// Frees the VMs of programs that no service holds any more.

@@ -1,5 +1,6 @@
 //! One Luau VM: made in the right order, for one service on one core, or to try a file.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,11 +75,33 @@ impl Vm {
 
 fn interrupt(lua: &Lua, meter: &Rc<Meter>) {
     let meter = Rc::clone(meter);
+    let collected = Cell::new(0);
     lua.set_interrupt(move |lua| match meter.judge() {
-        Verdict::Go => Ok(VmState::Continue),
+        Verdict::Skip => Ok(VmState::Continue),
+        Verdict::Go => {
+            relieve(lua, &meter, &collected);
+            Ok(VmState::Continue)
+        }
         Verdict::Yield => Ok(VmState::Yield),
         Verdict::Over(fault) => Err(raise(placed(lua, &meter, fault))),
     });
+}
+
+/// Collects garbage when a script nears its memory limit, so that only what it holds counts. `collected` is what was
+/// left the last time: when little more has come since, nothing would be gained.
+fn relieve(lua: &Lua, meter: &Meter, collected: &Cell<usize>) {
+    let Some(running) = meter.running() else {
+        return;
+    };
+    let limit = running.call.ctx.limits.memory;
+    let used = lua.used_memory();
+    if used > limit / 2 && used > collected.get().saturating_add(limit / 8) {
+        // A failure to collect shows as the memory error that follows.
+        drop(lua.gc_collect());
+        collected.set(lua.used_memory());
+    } else if used < collected.get() {
+        collected.set(used);
+    }
 }
 
 /// Adds the line that runs: the traceback of an interrupt begins one frame too late.
