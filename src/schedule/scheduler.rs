@@ -263,15 +263,10 @@ impl Scheduler {
         ends.wait_for(|ends| *ends >= n).await.unwrap();
     }
 
-    /// Returns how many runs go on.
-    pub(in crate::schedule) fn going_on(&self) -> usize {
-        self.0.active.lock().unwrap().len()
-    }
-
     /// Waits until no more than `n` runs go on.
     pub(in crate::schedule) async fn quiet(&self, n: usize) {
         let mut ends = self.0.ends.subscribe();
-        while self.going_on() > n {
+        while self.0.active.lock().unwrap().len() > n {
             ends.changed().await.unwrap();
         }
     }

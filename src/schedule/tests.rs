@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::base::{
     BoxFuture, Cid, Clock, Code, Exit, Fault, Faults, Millis, ObjectName, ServiceName,
@@ -45,8 +46,8 @@ impl Clock for SetClock {
 #[derive(Default)]
 struct Recorder {
     starts: Mutex<Vec<(JobInfo, Value, Cid)>>,
-    /// Ends those that hang.
-    release: Arc<tokio::sync::Notify>,
+    /// Counts up to let go of those that hang; at its end, none hangs any more.
+    release: watch::Sender<u64>,
     /// Counts the futures of runs that were dropped or ended.
     gone: Arc<Mutex<usize>>,
     /// The most runs that went on at once.
@@ -79,7 +80,8 @@ impl RunJob for Recorder {
         let going_on = started - *self.gone.lock().unwrap();
         let mut at_once = self.at_once.lock().unwrap();
         *at_once = going_on.max(*at_once);
-        let (gone, release) = (Gone(Arc::clone(&self.gone)), Arc::clone(&self.release));
+        let (gone, mut release) = (Gone(Arc::clone(&self.gone)), self.release.subscribe());
+        let seen = *release.borrow_and_update();
         Box::pin(async move {
             let _gone = gone;
             match act.as_str() {
@@ -88,7 +90,7 @@ impl RunJob for Recorder {
                     return Err(fault.detail("its private reason"));
                 }
                 "panic" => panic!("as the test asks"),
-                "hang" => release.notified().await,
+                "hang" => drop(release.wait_for(|n| *n > seen || *n == u64::MAX).await),
                 _ => {}
             }
             Ok(())
@@ -189,6 +191,7 @@ impl World {
         self.recorder.starts.lock().unwrap().clear();
         *self.recorder.gone.lock().unwrap() = 0;
         *self.recorder.at_once.lock().unwrap() = 0;
+        self.recorder.release.send_replace(0);
     }
 
     async fn view(&self, job: &str) -> crate::schedule::JobView {
@@ -353,16 +356,9 @@ async fn overlapping_runs_do_as_the_policy_says() {
             while_first_hangs,
             "{overlap}"
         );
-        // Each permit lets those go that hang; the queue moves up by itself.
-        while world
-            .runs("j")
-            .await
-            .iter()
-            .any(|run| run.ends_with("running") || run.ends_with("queued"))
-        {
-            world.recorder.release.notify_waiters();
-            tokio::task::yield_now().await;
-        }
+        // Nothing hangs any more, and the queue moves up by itself.
+        world.recorder.release.send_replace(u64::MAX);
+        settle(&world, "j").await;
         assert_eq!(states(world.runs("j").await), at_last, "{overlap}");
         let fire_times: Vec<_> = world
             .recorder
@@ -914,8 +910,7 @@ impl Model {
             8 => self.edit(dice).await,
             _ => {
                 self.log.push("release".into());
-                self.world.recorder.release.notify_waiters();
-                tokio::task::yield_now().await;
+                self.world.recorder.release.send_modify(|n| *n += 1);
             }
         }
     }
@@ -937,11 +932,9 @@ impl Model {
         self.act = "end";
         self.enabled = true;
         self.world.set(&self.jobs()).await;
+        self.world.recorder.release.send_replace(u64::MAX);
         loop {
-            while self.world.scheduler.going_on() > 0 {
-                self.world.recorder.release.notify_waiters();
-                tokio::task::yield_now().await;
-            }
+            self.world.scheduler.quiet(0).await;
             let job = ObjectName::new(&self.name).unwrap();
             let runs = self.world.store.runs(&job, 1000).await.unwrap();
             let open = |run: &RunRecord| matches!(run.state, RunState::Running | RunState::Queued);
