@@ -553,6 +553,78 @@ async fn a_run_under_way_when_the_server_dies_is_lost_and_its_late_word_is_refus
 }
 
 #[tokio::test]
+async fn two_servers_over_one_database_start_each_fire_time_once() {
+    let world = World::new("2026-11-24T10:59:00Z").await;
+    let other = Scheduler::new(
+        world.store.clone(),
+        Arc::<SetClock>::clone(&world.clock),
+        Arc::<Recorder>::clone(&world.recorder),
+        world.tasks.clone(),
+        "node-2".to_owned(),
+    );
+    let body = json!({"every": "1m", "overlap": "allow"});
+    world.start(&[("j", body.clone())]).await;
+    other.set_jobs(vec![named("j", &body)]).await.unwrap();
+    other.start().await.unwrap();
+    for _minute in 0..60 {
+        world.clock.set(world.clock.now() + MINUTE);
+        let (one, two) = tokio::join!(world.scheduler.tick(), other.tick());
+        one.and(two).unwrap();
+    }
+    world.scheduler.quiet(0).await;
+    other.quiet(0).await;
+    let runs = world.scheduler.history("j", 1000).await.unwrap();
+    assert_eq!((runs.len(), world.starts()), (60, 60));
+    assert!(runs.iter().all(|run| run.state == RunState::Done));
+    let fences: std::collections::BTreeSet<_> = runs.iter().map(|run| run.fence).collect();
+    assert_eq!(fences.len(), 60);
+}
+
+#[tokio::test]
+async fn what_a_silent_server_ran_is_given_up_when_its_lease_is_over() {
+    let world = World::new("2026-11-24T10:59:00Z").await;
+    let body = json!({"every": "1h", "payload": {"do": "hang"}});
+    world.start(&[("j", body)]).await;
+    world.pass(MINUTE, 1).await;
+    let at = |seconds| world.clock.now() + SECOND * seconds;
+    assert_eq!(
+        world
+            .store
+            .lose_expired_runs("node-2", at(29))
+            .await
+            .unwrap(),
+        []
+    );
+    world.store.renew_runs("node-1", at(60)).await.unwrap();
+    assert_eq!(
+        world
+            .store
+            .lose_expired_runs("node-2", at(31))
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        world
+            .store
+            .lose_expired_runs("node-1", at(61))
+            .await
+            .unwrap(),
+        []
+    );
+    let lost = world
+        .store
+        .lose_expired_runs("node-2", at(61))
+        .await
+        .unwrap();
+    assert_eq!(lost.len(), 1);
+    // The late word of the first server changes nothing.
+    world.recorder.release.send_replace(u64::MAX);
+    world.scheduler.quiet(0).await;
+    assert_eq!(world.runs("j").await, ["11:00 schedule lost"]);
+}
+
+#[tokio::test]
 async fn waiting_runs_survive_a_restart() {
     let mut world = World::new("2026-11-24T10:59:00Z").await;
     let body = |act: &str| json!({"every": "1m", "overlap": "queue", "payload": {"do": act}});
