@@ -469,8 +469,7 @@ async fn fate(
         Placing::Skip(reason) => return Ok((RunState::Skipped, Some(reason.clone()))),
         Placing::Start { at_most, beyond } => (*at_most, *beyond),
     };
-    let running = count(transaction, job, RunState::Running).await?;
-    let waiting = count(transaction, job, RunState::Queued).await?;
+    let (running, waiting) = open_runs(transaction, job).await?;
     let turn = beyond == Beyond::Skip || waiting == 0;
     if running < i64::from(at_most) && turn {
         return Ok((RunState::Running, None));
@@ -484,16 +483,19 @@ async fn fate(
     })
 }
 
-async fn count(
+/// Returns how many runs of a job go on, and how many wait.
+async fn open_runs(
     transaction: &mut Transaction<'static, Sqlite>,
     job: &ObjectName,
-    state: RunState,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT COUNT(*) FROM job_run WHERE job = ? AND state = ?")
-        .bind(job.as_str())
-        .bind(state.as_str())
-        .fetch_one(&mut **transaction)
-        .await
+) -> Result<(i64, i64), sqlx::Error> {
+    sqlx::query_as(
+        "SELECT COUNT(CASE state WHEN 'running' THEN 1 END), COUNT(*) FROM job_run \
+         WHERE job = ? AND state IN ('running', 'queued')",
+    )
+    .bind(job.as_str())
+    .fetch_one(&mut **transaction)
+    .await
+    .map(|(running, all): (i64, i64)| (running, all - running))
 }
 
 async fn next_fence(transaction: &mut Transaction<'static, Sqlite>) -> Result<i64, sqlx::Error> {

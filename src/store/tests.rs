@@ -1,16 +1,20 @@
 //! The store against real files: what is written, what is refused, and what a killed process leaves.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::base::{Cid, Code, ObjectName};
 use crate::contract::ObjectId;
-use crate::store::{Change, Store, WriteRequest};
+use crate::store::{
+    Beyond, Cause, Change, Claim, Ending, NewRun, Placing, Run, RunState, Store, WriteRequest,
+};
 
 struct Dir(PathBuf);
 
@@ -175,7 +179,7 @@ async fn the_past_outlives_deletion() {
         (history[0].author.as_str(), history[0].cid.as_str()),
         ("admin", "cid-1")
     );
-    let age = chrono::Utc::now() - history[0].at;
+    let age = Utc::now() - history[0].at;
     assert!(age.num_seconds().abs() < 60, "the database's clock: {age}");
 }
 
@@ -254,10 +258,44 @@ async fn victim() {
         let changes = pair.into_iter().chain([third]).collect();
         let rev = store.write(request(Some(n - 1), changes)).await.unwrap();
         assert_eq!(rev, n);
+        let run = claim(&store, n).await;
+        let ending = Ending {
+            state: RunState::Done,
+            ended: moment(n),
+            elapsed_ms: 1,
+            fault: None,
+        };
+        assert!(store.finish_run(&run, &ending).await.unwrap());
         let mut out = std::io::stdout().lock();
         writeln!(out, "ack {n}").unwrap();
         out.flush().unwrap();
     }
+}
+
+/// Claims the run of a job at a moment.
+async fn claim(store: &Store, n: i64) -> Run {
+    let new = NewRun {
+        fire_time: moment(n),
+        cause: Cause::Schedule,
+        cid: Cid::fresh(),
+        placing: Placing::Start {
+            at_most: u32::MAX,
+            beyond: Beyond::Skip,
+        },
+    };
+    let claim = Claim {
+        job: ObjectName::new("job").unwrap(),
+        node: "victim".to_owned(),
+        now: moment(n),
+        lease_until: moment(n),
+        advance: None,
+        runs: vec![new],
+    };
+    store.claim_runs(claim).await.unwrap().unwrap().remove(0)
+}
+
+fn moment(n: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(n, 0).unwrap()
 }
 
 /// Lets a process write for a while, kills it, and returns the last write it was told is safe.
@@ -306,6 +344,7 @@ async fn survive(cycles: u32) {
         let after = Duration::from_millis(u64::try_from(random).unwrap());
         let last = write_and_kill(&dir.db(), after);
         written += u32::from(last.is_some());
+        let told_done = acknowledged + 1..=last.unwrap_or(acknowledged);
         acknowledged = last.unwrap_or(acknowledged);
         let store = dir.open().await;
         let told = format!("cycle {cycle}, killed after {after:?}, acknowledged {acknowledged}");
@@ -326,6 +365,14 @@ async fn survive(cycles: u32) {
         let history = store.object_history(&id("left")).await.unwrap();
         let revs: Vec<i64> = history.iter().rev().map(|version| version.rev).collect();
         assert_eq!(revs, (1..=head).collect::<Vec<_>>(), "{told}");
+        let runs = store
+            .runs(&ObjectName::new("job").unwrap(), u32::MAX)
+            .await
+            .unwrap();
+        let done = runs.iter().filter(|run| run.state == RunState::Done);
+        let done: BTreeSet<i64> = done.map(|run| run.fire_time.timestamp()).collect();
+        let missing: Vec<i64> = told_done.filter(|n| !done.contains(n)).collect();
+        assert!(missing.is_empty(), "runs {missing:?} are not done: {told}");
         let check: String = sqlx::query_scalar("PRAGMA integrity_check")
             .fetch_one(&store.writer)
             .await
