@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn an_unset_variable_is_a_fault_except_in_a_secret() {
         let faults = filled(&json!({"text": "${env.A}", "port": "${env.B}"})).unwrap_err();
-        let messages: Vec<_> = faults.0.iter().map(|fault| fault.message()).collect();
+        let messages: Vec<_> = faults.0.iter().map(Fault::message).collect();
         assert_eq!(
             messages,
             [

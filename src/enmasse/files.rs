@@ -173,21 +173,20 @@ fn folder(project: &Path, faults: &mut Faults) -> Vec<String> {
 
 fn read_text(project: &Path, path: &str) -> Result<SourceText, Fault> {
     let full = project.join(path);
-    let length = full
-        .metadata()
-        .map_err(|error| unreadable(path, &error))?
-        .len();
-    if length > yaml::MAX_BYTES as u64 {
+    let metadata = full.metadata().map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        let message = format!("{path} is not a file");
+        return Err(Fault::new(Code::ConfigSyntax, message).at(Place::new(path, 0, 0)));
+    }
+    if metadata.len() > yaml::MAX_BYTES as u64 {
         let message = format!("{path} is longer than {} bytes", yaml::MAX_BYTES);
         return Err(Fault::new(Code::ConfigSyntax, message).at(Place::new(path, 0, 0)));
     }
     let bytes = std::fs::read(&full).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let before = error
-            .as_bytes()
-            .get(..error.utf8_error().valid_up_to())
-            .unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
         Fault::new(Code::ConfigSyntax, format!("{path} is not UTF-8"))
             .at(Place::new(path, u32::try_from(line).unwrap_or(0), 0))
             .hint("Save it as UTF-8.")

@@ -17,6 +17,7 @@ mod render;
 mod scalar;
 mod sections;
 mod source;
+mod surrogates;
 mod validate;
 mod wanted;
 mod yaml;

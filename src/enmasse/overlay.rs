@@ -15,14 +15,9 @@ fn join_level(base: &mut Node, next: Node, levels: u8, problems: &mut Vec<(Fault
         return;
     }
     let both = match (&mut base.data, next.data) {
-        (Data::Null, data) => {
-            base.data = data;
-            base.spot = next.spot;
-            return;
-        }
         (Data::List(own), Data::List(more)) => return own.extend(more),
         (Data::Map(own), Data::Map(more)) => (own, more),
-        // A section of the wrong shape: kept as written, and reported where it is read.
+        // Nothing there yet; or a section of the wrong shape, which is reported where it is read.
         (_, data) => {
             base.data = data;
             base.spot = next.spot;

@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::base::{Code, Fault, Place};
 use crate::enmasse::node::{Data, Entry, Node};
-use crate::enmasse::scalar;
 use crate::enmasse::source::Spot;
+use crate::enmasse::{scalar, surrogates};
 
 /// The deepest nesting of a document.
 pub(crate) const MAX_DEPTH: usize = 48;
 /// The most values of a document.
-pub(crate) const MAX_NODES: usize = 500_000;
+pub(crate) const MAX_NODES: usize = 200_000;
 /// The longest document.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
 
@@ -31,6 +31,24 @@ pub(crate) struct Document {
 
 /// Reads a document.
 pub(crate) fn read(path: &Arc<str>, text: &str) -> Document {
+    if text.len() > MAX_BYTES {
+        let message = format!("the document is longer than {MAX_BYTES} bytes");
+        let fault = Fault::new(Code::ConfigSyntax, message).hint(SPREAD);
+        let spot = Spot::new(Place::new(Arc::clone(path), 0, 0));
+        return Document {
+            root: None,
+            problems: vec![(fault, spot)],
+        };
+    }
+    let mut text = surrogates::join(text);
+    if path.ends_with(".json") && text.contains('\t') {
+        // JSON allows tabs between values where YAML does not; inside its strings there are none.
+        text = text.replace('\t', " ").into();
+    }
+    read_yaml(path, &text)
+}
+
+fn read_yaml(path: &Arc<str>, text: &str) -> Document {
     let mut reader = Reader {
         path: Arc::clone(path),
         lines: text.lines().collect(),
@@ -38,12 +56,7 @@ pub(crate) fn read(path: &Arc<str>, text: &str) -> Document {
         nodes: 0,
         problems: Vec::new(),
     };
-    let root = if text.len() > MAX_BYTES {
-        reader.too_much(&format!("is longer than {MAX_BYTES} bytes"), None);
-        None
-    } else {
-        reader.document().ok()
-    };
+    let root = reader.document().ok();
     Document {
         root,
         problems: reader.problems,
@@ -94,10 +107,10 @@ impl<'a> Reader<'a> {
         let mut spot = self.spot(span);
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(self.too_much(&format!("holds more than {MAX_NODES} values"), Some(spot)));
+            return Err(self.too_much(&format!("holds more than {MAX_NODES} values"), &spot));
         }
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(self.too_much(&format!("is nested deeper than {MAX_DEPTH}"), Some(spot)));
+            return Err(self.too_much(&format!("is nested deeper than {MAX_DEPTH}"), &spot));
         };
         let data = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -234,13 +247,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn too_much(&mut self, what: &str, spot: Option<Spot>) -> Stop {
-        let spot = spot.unwrap_or_else(|| Spot::new(Place::new(Arc::clone(&self.path), 0, 0)));
-        self.refuse(
-            &format!("the document {what}"),
-            &spot,
-            "Spread it over config/objects.d/.",
-        );
+    fn too_much(&mut self, what: &str, spot: &Spot) -> Stop {
+        self.refuse(&format!("the document {what}"), spot, SPREAD);
         Stop
     }
 
@@ -249,7 +257,7 @@ impl<'a> Reader<'a> {
         let line = self.line(spot.place.line);
         let info = error.info();
         if info.contains("recursion limit") {
-            return self.too_much(&format!("is nested deeper than {MAX_DEPTH}"), Some(spot));
+            return self.too_much(&format!("is nested deeper than {MAX_DEPTH}"), &spot);
         }
         if info.contains("unknown anchor") {
             self.refuse("aliases are not accepted", &spot, NO_ALIAS);
@@ -290,6 +298,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+const SPREAD: &str = "Spread it over config/objects.d/.";
 const NO_ALIAS: &str = "Write the values out: a configuration must read the same from every line.";
 
 fn position(marker: Marker, of: fn(&Marker) -> usize) -> u32 {

@@ -1,4 +1,4 @@
-//! What people see when a file is wrong: code, file:line:column, source line, caret, hint.
+//! What people see when a file is wrong: code, place, source line, caret, hint.
 
 use std::collections::HashMap;
 

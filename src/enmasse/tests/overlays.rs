@@ -72,7 +72,7 @@ fn the_reference_scenario_reads_without_a_fault_and_names_its_sources() {
         ]
     );
     assert_eq!(set.project.as_deref(), Some("rates"));
-    let unset: Vec<_> = warnings.iter().map(|fault| fault.message()).collect();
+    let unset: Vec<_> = warnings.iter().map(Fault::message).collect();
     assert_eq!(unset.len(), 3, "one for each credential: {unset:?}");
     assert!(unset[0].contains("KLADKA_CLIENT1_KEY"));
     for wanted in &set.objects {
@@ -179,6 +179,20 @@ fn files_of_the_folder_join_in_order_and_a_name_may_stand_in_one_only() {
     assert_eq!(
         faults[0].place().unwrap().to_string(),
         "config/objects.d/30.yaml:2:13"
+    );
+}
+
+#[test]
+fn json_of_other_programs_is_read_with_all_its_escapes() {
+    let text = br#"{"jobs": [{"name": "a", "service": "x", "every": "1h", "payload":
+        {"a": "\ud83d\ude00 \/ \\ud83d \u00e9 \"", "a\u0062": 1e2, "t":	true}}]}"#;
+    let project = Project::new(&[("config/objects.json", text)]);
+    let (set, _) = read(&project.0, None).unwrap();
+    let own: Value = serde_json::from_slice(text).unwrap();
+    assert_eq!(body(&set, "job a")["payload"], own["jobs"][0]["payload"]);
+    assert_eq!(
+        body(&set, "job a")["payload"]["a"],
+        json!("😀 / \\ud83d é \"")
     );
 }
 
