@@ -4,5 +4,9 @@
 
 mod db;
 mod dialect;
+mod package;
+mod revision;
 
 pub(crate) use db::Store;
+pub(crate) use package::{NewPackage, PackageRow};
+pub(crate) use revision::{FileText, Keep, NewRevision, Recording, RevisionRow, Stamp};
