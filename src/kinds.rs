@@ -23,12 +23,21 @@ pub(crate) const KINDS: &[&dyn AnyKind] = &[
 ];
 
 /// How messages are written.
-pub(crate) const FORMATS: &[&dyn FormatMaker] =
-    &[&JsonFormat, &XmlFormat, &SoapFormat, &CsvFormat, &FormFormat, &RawFormat];
+pub(crate) const FORMATS: &[&dyn FormatMaker] = &[
+    &JsonFormat,
+    &XmlFormat,
+    &SoapFormat,
+    &CsvFormat,
+    &FormFormat,
+    &RawFormat,
+];
 
 /// The script languages, each with all host functions: those of the namespaces and those of the kinds.
 pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
-    let tables: Vec<&'static [HostFn]> =
-        host::TABLES.iter().copied().chain(KINDS.iter().map(|kind| kind.ops())).collect();
+    let tables: Vec<&'static [HostFn]> = host::TABLES
+        .iter()
+        .copied()
+        .chain(KINDS.iter().map(|kind| kind.ops()))
+        .collect();
     vec![Arc::new(LuaEngine::new(tables))]
 }

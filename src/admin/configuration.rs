@@ -95,16 +95,34 @@ impl Configuration {
         let current = self.store.objects().await?;
         let rev = self.store.head().await?;
         let others: Vec<ObjectId> = current.iter().map(|object| object.id.clone()).collect();
-        let against = Against { kinds: self.kinds, variables: &*self.variables, others: &others };
+        let against = Against {
+            kinds: self.kinds,
+            variables: &*self.variables,
+            others: &others,
+        };
         let (wanted, warnings) = enmasse::load(&files, &against)?;
         let plan = enmasse::plan(&current, &wanted.objects, self.kinds, &*self.variables, rev);
-        let prune = if selection.prune { Prune::Remove } else { Prune::Keep };
+        let prune = if selection.prune {
+            Prune::Remove
+        } else {
+            Prune::Keep
+        };
         let (counts, text) = (plan.counts(prune), enmasse::render(&plan, prune));
-        Ok(Planned { plan, counts, text, warnings, prune: Some(prune) })
+        Ok(Planned {
+            plan,
+            counts,
+            text,
+            warnings,
+            prune: Some(prune),
+        })
     }
 
     /// Makes the files' objects the stored ones, in one transaction, then live.
-    pub(crate) async fn apply(&self, selection: &Selection, author: &str) -> Result<Applied, Faults> {
+    pub(crate) async fn apply(
+        &self,
+        selection: &Selection,
+        author: &str,
+    ) -> Result<Applied, Faults> {
         let planned = self.plan(selection).await?;
         let changes = planned.plan.changes(planned.prune.unwrap_or(Prune::Keep));
         let mut now = planned.plan.rev;
@@ -120,7 +138,11 @@ impl Configuration {
         }
         let degraded = self.reconcile().await?;
         tracing::info!(rev = now, "Configuration applied.");
-        Ok(Applied { planned, now, degraded })
+        Ok(Applied {
+            planned,
+            now,
+            degraded,
+        })
     }
 
     /// Makes the stored objects live, and tells the scheduler its jobs.
@@ -131,9 +153,13 @@ impl Configuration {
             tracing::error!(%object, code, error = fault.message(), diagnostic, "Object could not be built.");
         }
         let jobs = self.runtime.live().jobs();
-        self.scheduler.set_jobs(jobs.into_iter().filter_map(named).collect()).await?;
+        self.scheduler
+            .set_jobs(jobs.into_iter().filter_map(named).collect())
+            .await?;
         let degraded = reconciled.degraded.into_iter();
-        Ok(degraded.map(|(object, fault)| Degraded { object, fault }).collect())
+        Ok(degraded
+            .map(|(object, fault)| Degraded { object, fault })
+            .collect())
     }
 
     /// Returns all stored objects as text.
@@ -149,8 +175,14 @@ impl Configuration {
         if selection.files.is_empty() {
             return Files::read(self.project.root(), self.overlay);
         }
-        let text = |file: &FileText| SourceText { path: file.path.as_str().into(), text: file.text.clone() };
-        Ok(Files { base: selection.files.iter().map(text).collect(), overlays: Vec::new() })
+        let text = |file: &FileText| SourceText {
+            path: file.path.as_str().into(),
+            text: file.text.clone(),
+        };
+        Ok(Files {
+            base: selection.files.iter().map(text).collect(),
+            overlays: Vec::new(),
+        })
     }
 }
 
@@ -167,7 +199,17 @@ pub(crate) enum ExportFormat {
 
 fn stored(change: enmasse::Change) -> Change {
     match change {
-        enmasse::Change::Put { id, enabled, body, source } => Change::Put { id, enabled, body, source },
+        enmasse::Change::Put {
+            id,
+            enabled,
+            body,
+            source,
+        } => Change::Put {
+            id,
+            enabled,
+            body,
+            source,
+        },
         enmasse::Change::Delete { id } => Change::Delete { id },
     }
 }
@@ -176,7 +218,11 @@ fn named(job: JobObject) -> Option<JobSpecNamed> {
     let named = JobSpecNamed::from_body(job.name, job.enabled, &job.spec);
     named
         .inspect_err(|fault| {
-            tracing::error!(code = fault.code_text(), error = fault.message(), "Job could not be read.");
+            tracing::error!(
+                code = fault.code_text(),
+                error = fault.message(),
+                "Job could not be read."
+            );
         })
         .ok()
 }
@@ -188,7 +234,9 @@ pub(crate) fn joined(faults: Faults) -> Fault {
     let mut all = faults.0.into_iter();
     match (all.next(), count) {
         (Some(only), 1) => only,
-        (Some(first), _) => Fault::new(first.code(), format!("{count} problems")).blocks(blocks.join("\n")),
+        (Some(first), _) => {
+            Fault::new(first.code(), format!("{count} problems")).blocks(blocks.join("\n"))
+        }
         (None, _) => Fault::new(Code::Internal, "failed without a reason"),
     }
 }

@@ -23,9 +23,21 @@ pub(super) fn run(global: &Global, command: ConfigCommand, out: Out) -> Ended {
 }
 
 /// The alias of old.
-pub(super) fn enmasse(global: &Global, to_stdout: bool, import: Option<PathBuf>, out: Out) -> Ended {
+pub(super) fn enmasse(
+    global: &Global,
+    to_stdout: bool,
+    import: Option<PathBuf>,
+    out: Out,
+) -> Ended {
     match import {
-        Some(file) if !to_stdout => apply(global, &PlanSource { files: vec![file], prune: false }, out),
+        Some(file) if !to_stdout => apply(
+            global,
+            &PlanSource {
+                files: vec![file],
+                prune: false,
+            },
+            out,
+        ),
         _ => export(global, ExportFormat::Yaml, out),
     }
 }
@@ -37,16 +49,31 @@ fn offline(global: &Global, out: Out) -> Ended {
         Ok(_) => Vec::new(),
         Err(faults) => faults.0.iter().map(|fault| json!(fault)).collect(),
     };
-    let (objects, warnings) = checked.as_ref().map_or((0, &[][..]), |(objects, warnings)| (*objects, warnings.as_slice()));
+    let (objects, warnings) = checked
+        .as_ref()
+        .map_or((0, &[][..]), |(objects, warnings)| {
+            (*objects, warnings.as_slice())
+        });
     let report = json!({ "valid": faults.is_empty(), "objects": objects, "errors": faults, "warnings": warnings });
     for warning in warnings {
         out.talk(&warning.block().replacen("error", "warning", 1));
     }
-    for fault in checked.as_ref().err().into_iter().flat_map(|faults| &faults.0) {
+    for fault in checked
+        .as_ref()
+        .err()
+        .into_iter()
+        .flat_map(|faults| &faults.0)
+    {
         out.talk(&fault.block());
     }
     let valid = faults.is_empty();
-    out.document(&report, |_| if valid { format!("{objects} objects, no errors") } else { String::new() });
+    out.document(&report, |_| {
+        if valid {
+            format!("{objects} objects, no errors")
+        } else {
+            String::new()
+        }
+    });
     Ok(if valid { DONE } else { code(Exit::Invalid) })
 }
 
@@ -60,22 +87,39 @@ fn plan(global: &Global, source: &PlanSource, fail_on: &[String], out: Out) -> E
         "drift" => count("unmanaged") > 0,
         other => count(other) > 0,
     };
-    Ok(if fail_on.iter().any(found) { code(Exit::Difference) } else { DONE })
+    Ok(if fail_on.iter().any(found) {
+        code(Exit::Difference)
+    } else {
+        DONE
+    })
 }
 
 fn apply(global: &Global, source: &PlanSource, out: Out) -> Ended {
     let applied = Client::new(global)?.call("kladka.config.apply", &selection(source)?)?;
     out.document(&applied, |applied| cell(applied, "text"));
     warn(&applied, out);
-    let degraded = applied.get("degraded").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let degraded = applied
+        .get("degraded")
+        .and_then(Json::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for object in degraded {
         out.talk(&cell(object, "diagnostic"));
     }
-    Ok(if degraded.is_empty() { DONE } else { code(Exit::Partial) })
+    Ok(if degraded.is_empty() {
+        DONE
+    } else {
+        code(Exit::Partial)
+    })
 }
 
 fn warn(answer: &Json, out: Out) {
-    for warning in answer.get("warnings").and_then(Json::as_array).into_iter().flatten() {
+    for warning in answer
+        .get("warnings")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+    {
         out.talk(&cell(warning, "diagnostic").replacen("error", "warning", 1));
     }
 }
@@ -91,12 +135,21 @@ fn export(global: &Global, format: ExportFormat, out: Out) -> Result<ExitCode, F
 }
 
 fn selection(source: &PlanSource) -> Result<Json, Fault> {
-    let files: Vec<Json> = source.files.iter().map(|path| text(path)).collect::<Result<_, _>>()?;
+    let files: Vec<Json> = source
+        .files
+        .iter()
+        .map(|path| text(path))
+        .collect::<Result<_, _>>()?;
     Ok(json!({ "files": files, "prune": source.prune }))
 }
 
 fn text(path: &Path) -> Result<Json, Fault> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Fault::new(Code::BadArguments, format!("cannot read {}: {error}", path.display())))?;
+    let text = text.map_err(|error| {
+        Fault::new(
+            Code::BadArguments,
+            format!("cannot read {}: {error}", path.display()),
+        )
+    })?;
     Ok(json!({ "path": path, "text": text }))
 }

@@ -32,7 +32,12 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Calls the peer of a connection; returns what it said as JSON, with `elapsed_ms`.
     fn ping(_connection: Handle) -> BoxFuture<'static, Result<serde_json::Value, Fault>> {
-        Box::pin(async { Err(Fault::new(Code::BadArguments, format!("{} has no ping", Self::NAME))) })
+        Box::pin(async {
+            Err(Fault::new(
+                Code::BadArguments,
+                format!("{} has no ping", Self::NAME),
+            ))
+        })
     }
 }
 

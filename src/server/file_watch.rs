@@ -24,7 +24,10 @@ impl FileWatch {
     /// Watches a directory and all below it.
     pub(super) fn new(dir: &Path) -> Result<Self, Fault> {
         let failed = |error: notify::Error| {
-            Fault::new(Code::Storage, format!("cannot watch {}: {error}", dir.display()))
+            Fault::new(
+                Code::Storage,
+                format!("cannot watch {}: {error}", dir.display()),
+            )
         };
         let saved: Arc<Notify> = Arc::default();
         let tell = Arc::clone(&saved);
@@ -34,8 +37,13 @@ impl FileWatch {
             }
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(failed)?;
-        watcher.watch(dir, RecursiveMode::Recursive).map_err(failed)?;
-        Ok(Self { saved, _watcher: watcher })
+        watcher
+            .watch(dir, RecursiveMode::Recursive)
+            .map_err(failed)?;
+        Ok(Self {
+            saved,
+            _watcher: watcher,
+        })
     }
 
     /// Waits for the next save.

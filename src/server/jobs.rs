@@ -21,8 +21,16 @@ impl RunJob for Runner {
     ) -> BoxFuture<'static, Result<(), Fault>> {
         let direct = self.direct.clone();
         Box::pin(async move {
-            let terms = Terms { cid, caller: "scheduler", timeout: timeout.into(), job: Some(job) };
-            direct.invoke(service, Value::from(&payload), terms).await.map(drop)
+            let terms = Terms {
+                cid,
+                caller: "scheduler",
+                timeout: timeout.into(),
+                job: Some(job),
+            };
+            direct
+                .invoke(service, Value::from(&payload), terms)
+                .await
+                .map(drop)
         })
     }
 }

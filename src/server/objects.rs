@@ -19,8 +19,13 @@ use crate::tasks::Tasks;
 pub(super) fn resolver(mode: Mode, variables: Arc<dyn Variables>) -> Resolve {
     Box::new(move |kind, body| {
         let resolved = resolve(body, &kind.schema(), &*variables)?;
-        let named = ObjectName::new("object").map(|name| ObjectId { kind: kind.name().to_owned(), name });
-        let demo = named.filter(|_| mode == Mode::Start).and_then(|id| refuse_demo(&id, &resolved.body, kind));
+        let named = ObjectName::new("object").map(|name| ObjectId {
+            kind: kind.name().to_owned(),
+            name,
+        });
+        let demo = named
+            .filter(|_| mode == Mode::Start)
+            .and_then(|id| refuse_demo(&id, &resolved.body, kind));
         match demo {
             Some(fault) => Err(Faults::from(fault)),
             None => Ok(resolved.body),
@@ -63,14 +68,27 @@ pub(super) async fn apply_at_start(mode: Mode, configuration: &Configuration) ->
 
 async fn apply(mode: Mode, configuration: &Configuration) -> Result<(), Faults> {
     // In `dev` the files are the truth: what they no longer name goes.
-    let selection = Selection { files: Vec::new(), prune: mode == Mode::Dev };
+    let selection = Selection {
+        files: Vec::new(),
+        prune: mode == Mode::Dev,
+    };
     let applied = configuration.apply(&selection, mode.name()).await?;
     for warning in &applied.planned.warnings {
-        tracing::warn!(code = warning.code_text(), error = warning.message(), "Configuration warning.");
+        tracing::warn!(
+            code = warning.code_text(),
+            error = warning.message(),
+            "Configuration warning."
+        );
     }
     let refused = applied.degraded.into_iter().map(|degraded| degraded.fault);
-    let demo: Vec<Fault> = refused.filter(|fault| fault.code() == crate::base::Code::ConfigDemo).collect();
-    if demo.is_empty() { Ok(()) } else { Err(Faults(demo)) }
+    let demo: Vec<Fault> = refused
+        .filter(|fault| fault.code() == crate::base::Code::ConfigDemo)
+        .collect();
+    if demo.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults(demo))
+    }
 }
 
 /// Reads `config/` again: after SIGHUP, and in `dev` after each save.
@@ -107,6 +125,11 @@ pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(),
 fn report(faults: &Faults) {
     for fault in &faults.0 {
         let (code, diagnostic) = (fault.code_text(), fault.block());
-        tracing::error!(code, error = fault.message(), diagnostic, "Configuration not applied.");
+        tracing::error!(
+            code,
+            error = fault.message(),
+            diagnostic,
+            "Configuration not applied."
+        );
     }
 }

@@ -43,7 +43,11 @@ struct Ground {
 
 impl Server {
     /// Starts a server on a project and returns it once it takes requests.
-    pub async fn start(mode: Mode, project: Project, environment: Environment) -> Result<Self, Fault> {
+    pub async fn start(
+        mode: Mode,
+        project: Project,
+        environment: Environment,
+    ) -> Result<Self, Fault> {
         let started = Instant::now();
         let config = ServerConfig::load(&project, &environment)?;
         telemetry::init_logging(&config.log);
@@ -55,10 +59,21 @@ impl Server {
         files::remove_endpoints(&data);
         let services = listen(address(&config.listen.services)?)?;
         let admin = listen(admin_address(&config)?)?;
-        let ground =
-            Ground { mode, project, config, data, services, admin, tasks: Tasks::default(), clock: Arc::new(SystemClock) };
-        let partner = ground.partner().await?;
-        let variables = ServerVariables { environment, partner: partner.clone() };
+        let ground = Ground {
+            mode,
+            project,
+            config,
+            data,
+            services,
+            admin,
+            tasks: Tasks::default(),
+            clock: Arc::new(SystemClock),
+        };
+        let partner = ground.partner()?;
+        let variables = ServerVariables {
+            environment,
+            partner: partner.clone(),
+        };
         ground.build(variables, partner, lock, started).await
     }
 }
@@ -97,10 +112,22 @@ impl Ground {
         // Set once, here.
         drop(plane.set(Arc::clone(&shared)));
         let limits = self.limits();
-        let direct = Direct { dispatch: dispatch.clone(), registry: Arc::clone(&registry), ports, limits };
-        let runner = Arc::new(Runner { direct: direct.clone() });
-        let scheduler =
-            Scheduler::new(store.clone(), Arc::clone(&self.clock), runner, self.tasks.clone(), "local".into());
+        let direct = Direct {
+            dispatch: dispatch.clone(),
+            registry: Arc::clone(&registry),
+            ports,
+            limits,
+        };
+        let runner = Arc::new(Runner {
+            direct: direct.clone(),
+        });
+        let scheduler = Scheduler::new(
+            store.clone(),
+            Arc::clone(&self.clock),
+            runner,
+            self.tasks.clone(),
+            "local".into(),
+        );
         let deployer = self.deployer(&store, &registry, &dispatch);
         let configuration = Configuration {
             project: self.project.clone(),
@@ -126,12 +153,23 @@ impl Ground {
         self.open(&parts, &shared, &dispatch).await?;
         let tasks = self.tasks.clone();
         let mode = self.mode;
-        Ok(Server { mode, parts, shared, store, kvdb, tasks, cores, partner, took: started.elapsed(), lock })
+        Ok(Server {
+            mode,
+            parts,
+            shared,
+            store,
+            kvdb,
+            tasks,
+            cores,
+            partner,
+            took: started.elapsed(),
+            lock,
+        })
     }
 
     /// Loads the scripts and objects, then opens the doors.
     async fn open(
-        self,
+        &self,
         parts: &Arc<Parts>,
         shared: &Arc<Shared>,
         dispatch: &Dispatch,
@@ -141,39 +179,53 @@ impl Ground {
         parts.deployer.watch(&self.tasks);
         objects::watch(self.mode, parts, &self.tasks)?;
         let token = files::token(&self.data)?;
-        let health = ServerHealth { parts: Arc::clone(parts), shared: Arc::clone(shared) };
+        let health = ServerHealth {
+            parts: Arc::clone(parts),
+            shared: Arc::clone(shared),
+        };
         let port = AdminPort::new(operations(parts), token, Arc::new(health));
-        serve_admin(port, self.admin, &self.tasks)?;
-        http::accept(self.services, dispatch.clone(), shared)?;
+        serve_admin(port, &self.admin, &self.tasks)?;
+        http::accept(clone(&self.services)?, dispatch.clone(), shared)?;
         parts.configuration.scheduler.start().await?;
         shared.set_state(State::Ready);
-        files::write_endpoints(&self.data, &parts.endpoints.services, &parts.endpoints.admin)?;
+        files::write_endpoints(
+            &self.data,
+            &parts.endpoints.services,
+            &parts.endpoints.admin,
+        )?;
         // Without a service manager there is nobody to notify.
         drop(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
         Ok(())
     }
 
-    async fn partner(&self) -> Result<Option<String>, Fault> {
+    fn partner(&self) -> Result<Option<String>, Fault> {
         if self.mode != Mode::Dev {
             return Ok(None);
         }
         let address = address(&self.config.dev.partner)?;
-        let partner = http::start_partner(listen(address)?, &self.project.recordings(), &self.tasks).await?;
+        let partner = http::start_partner(address, &self.project.recordings(), &self.tasks)?;
         Ok(Some(format!("http://{partner}")))
     }
 
     fn kvdb(&self) -> Result<Arc<dyn KeyValue>, Fault> {
         let word = &self.config.kvdb.durability;
         let durability = Durability::parse(word).ok_or_else(|| {
-            Fault::new(Code::ConfigConstraint, format!("[kvdb] durability = {word:?} is not known"))
-                .hint("Write batched or always.")
+            Fault::new(
+                Code::ConfigConstraint,
+                format!("[kvdb] durability = {word:?} is not known"),
+            )
+            .hint("Write batched or always.")
         })?;
         kvdb::open(&self.config.kvdb.url, &self.data, durability, &self.tasks)
     }
 
     fn limits(&self) -> Limits {
         let limits = &self.config.limits;
-        Limits { cpu_ms: limits.script_cpu.0, memory: limits.script_memory.as_usize(), ..Limits::default() }
+        Limits {
+            cpu_ms: limits.script_cpu.0,
+            memory: limits.script_memory.as_usize(),
+            ..Limits::default()
+        }
     }
 
     fn plane(
@@ -181,14 +233,29 @@ impl Ground {
         registry: &Arc<Registry>,
         ports: &Arc<Ports>,
     ) -> Result<(Arc<Shared>, Dispatch, Vec<std::thread::JoinHandle<()>>), Fault> {
-        let gateway = Gateway { registry: Arc::clone(registry), ports: Arc::clone(ports), limits: self.limits() };
+        let gateway = Gateway {
+            registry: Arc::clone(registry),
+            ports: Arc::clone(ports),
+            limits: self.limits(),
+        };
         let fallback = Fallback::new(FORMATS)?;
         let (limits, tls) = (self.http_limits(), self.tls()?);
-        let shared = Shared::new(Arc::new(gateway), fallback, limits, tls, script::sweep, self.tasks.clone());
+        let shared = Shared::new(
+            Arc::new(gateway),
+            fallback,
+            limits,
+            tls,
+            script::sweep,
+            self.tasks.clone(),
+        );
         let shared = Arc::new(shared);
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let wanted = usize::try_from(self.config.limits.cores).unwrap_or(usize::MAX);
-        let count = if wanted == 0 { processors } else { wanted.min(256) };
+        let count = if wanted == 0 {
+            processors
+        } else {
+            wanted.min(256)
+        };
         let (dispatch, cores) = http::start_cores(count, &shared)?;
         Ok((shared, dispatch, cores))
     }
@@ -218,7 +285,12 @@ impl Ground {
         Ok(Some(tls))
     }
 
-    fn deployer(&self, store: &Store, registry: &Arc<Registry>, dispatch: &Dispatch) -> Arc<Deployer> {
+    fn deployer(
+        &self,
+        store: &Store,
+        registry: &Arc<Registry>,
+        dispatch: &Dispatch,
+    ) -> Arc<Deployer> {
         let mut options = Options::new(self.project.root());
         options.data.clone_from(&self.data);
         options.watch = self.config.deploy.watch;
@@ -238,13 +310,21 @@ impl Ground {
     }
 
     fn endpoints(&self) -> Result<Endpoints, Fault> {
-        let scheme = if self.config.tls.certificate.is_empty() { "http" } else { "https" };
-        Ok(Endpoints { services: url(scheme, &self.services)?, admin: url("http", &self.admin)? })
+        let scheme = if self.config.tls.certificate.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        Ok(Endpoints {
+            services: url(scheme, &self.services)?,
+            admin: url("http", &self.admin)?,
+        })
     }
 }
 
-fn serve_admin(port: Arc<AdminPort>, listener: TcpListener, tasks: &Tasks) -> Result<(), Fault> {
+fn serve_admin(port: Arc<AdminPort>, listener: &TcpListener, tasks: &Tasks) -> Result<(), Fault> {
     let failed = |error: std::io::Error| Fault::new(Code::Internal, format!("admin port: {error}"));
+    let listener = clone(listener)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
     let stop = tasks.soft.clone();
@@ -256,10 +336,17 @@ fn serve_admin(port: Arc<AdminPort>, listener: TcpListener, tasks: &Tasks) -> Re
     Ok(())
 }
 
+fn clone(listener: &TcpListener) -> Result<TcpListener, Fault> {
+    listener
+        .try_clone()
+        .map_err(|error| Fault::new(Code::Internal, format!("listener: {error}")))
+}
+
 /// Returns the URL of a listener; one that listens everywhere is reached by loopback.
 fn url(scheme: &str, listener: &TcpListener) -> Result<String, Fault> {
     let bound = listener.local_addr();
-    let mut bound = bound.map_err(|error| Fault::new(Code::Internal, format!("listener: {error}")))?;
+    let mut bound =
+        bound.map_err(|error| Fault::new(Code::Internal, format!("listener: {error}")))?;
     if bound.ip().is_unspecified() {
         bound.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
@@ -273,10 +360,16 @@ pub(crate) fn check_ports(config: &ServerConfig) -> Result<(), Fault> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, Fault> {
-    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let found = text
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| {
-        Fault::new(Code::ConfigConstraint, format!("{text:?} is not an address to listen on"))
-            .hint("Write HOST:PORT, such as 127.0.0.1:17010; port 0 takes any free one.")
+        Fault::new(
+            Code::ConfigConstraint,
+            format!("{text:?} is not an address to listen on"),
+        )
+        .hint("Write HOST:PORT, such as 127.0.0.1:17010; port 0 takes any free one.")
     })
 }
 
@@ -285,6 +378,12 @@ fn admin_address(config: &ServerConfig) -> Result<SocketAddr, Fault> {
     if address.ip().is_loopback() || config.listen.admin_insecure {
         return Ok(address);
     }
-    Err(Fault::new(Code::ConfigConstraint, format!("[listen] admin = {:?} is open to the network", config.listen.admin))
-        .hint("Use 127.0.0.1, or set admin_insecure = true if something else protects it."))
+    Err(Fault::new(
+        Code::ConfigConstraint,
+        format!(
+            "[listen] admin = {:?} is open to the network",
+            config.listen.admin
+        ),
+    )
+    .hint("Use 127.0.0.1, or set admin_insecure = true if something else protects it."))
 }

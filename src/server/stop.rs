@@ -34,21 +34,35 @@ impl Server {
         drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
         self.parts.stop.cancel();
         self.shared.set_state(State::Draining);
-        let notice = if self.mode == Mode::Dev { Duration::ZERO } else { NOTICE };
+        let notice = if self.mode == Mode::Dev {
+            Duration::ZERO
+        } else {
+            NOTICE
+        };
         tokio::select! {
             () = tokio::time::sleep(notice) => {}
             _ = impatient.recv() => {}
         }
-        self.tasks.shutdown(self.parts.config.limits.shutdown_grace.into()).await;
+        self.tasks
+            .shutdown(self.parts.config.limits.shutdown_grace.into())
+            .await;
         for core in self.cores {
             // A core that panicked has been logged; the others still end.
             drop(core.join());
         }
         if let Err(fault) = self.kvdb.sync().await {
-            tracing::error!(code = fault.code_text(), error = fault.message(), "Key/value store not saved.");
+            tracing::error!(
+                code = fault.code_text(),
+                error = fault.message(),
+                "Key/value store not saved."
+            );
         }
         self.store.close().await;
-        let data = self.parts.configuration.project.data(&self.parts.config.data.dir);
+        let data = self
+            .parts
+            .configuration
+            .project
+            .data(&self.parts.config.data.dir);
         files::remove_endpoints(&data);
         tracing::info!("Stopped.");
         drop(self.lock);

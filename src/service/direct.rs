@@ -51,10 +51,15 @@ impl Direct {
         terms: Terms,
     ) -> Result<Called, Fault> {
         let services = self.registry.load();
-        let revision = services.find(service.as_str()).map_or(0, |entry| entry.revision);
+        let revision = services
+            .find(service.as_str())
+            .map_or(0, |entry| entry.revision);
         let ctx = Ctx {
             cid: terms.cid,
-            caller: Arc::new(Caller { security: Text::default(), name: Text::new(terms.caller) }),
+            caller: Arc::new(Caller {
+                security: Text::default(),
+                name: Text::new(terms.caller),
+            }),
             channel: None,
             job: terms.job.map(Arc::new),
             request: Arc::new(Request::default()),
@@ -65,10 +70,19 @@ impl Direct {
             services,
         };
         let name = service.clone();
-        let calling = self.dispatch.invoke(Invocation { ctx, service, input });
-        let answer = tokio::time::timeout(terms.timeout, calling).await.map_err(|_late| {
-            Fault::new(Code::WallBudget, format!("service '{name}' did not answer in time"))
-        })??;
+        let calling = self.dispatch.invoke(Invocation {
+            ctx,
+            service,
+            input,
+        });
+        let answer = tokio::time::timeout(terms.timeout, calling)
+            .await
+            .map_err(|_late| {
+                Fault::new(
+                    Code::WallBudget,
+                    format!("service '{name}' did not answer in time"),
+                )
+            })??;
         Ok(Called { answer, revision })
     }
 }

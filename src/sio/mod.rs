@@ -20,9 +20,9 @@ mod declare_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use text::field_text;
 pub(crate) use bind::bind;
 pub(crate) use check::{check, check_answer};
 pub(crate) use declare::declare;
 pub(crate) use field::parse_field;
 pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
+pub(crate) use text::field_text;

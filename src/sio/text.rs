@@ -47,7 +47,9 @@ fn constraint_text(constraint: &Constraint) -> String {
     let bound = |bound: Option<String>| bound.unwrap_or_default();
     match constraint {
         Constraint::Range(least, most) => {
-            let text = |number: &Option<rust_decimal::Decimal>| bound(number.map(|number| number.to_string()));
+            let text = |number: &Option<rust_decimal::Decimal>| {
+                bound(number.map(|number| number.to_string()))
+            };
             format!("({}..{})", text(least), text(most))
         }
         Constraint::Length(least, most) => {
@@ -65,9 +67,21 @@ mod tests {
 
     #[test]
     fn a_field_is_written_as_it_was_declared() {
-        for text in ["name", "year:int(1900..2100)?", "code:text(1..40)", "kind:enum(a|b)=a", "ids:int[]?", "pin:text(/[0-9]+/)!"] {
+        for text in [
+            "name",
+            "year:int(1900..2100)?",
+            "code:text(1..40)",
+            "kind:enum(a|b)=a",
+            "ids:int[]?",
+            "pin:text(/[0-9]+/)!",
+        ] {
             let raw = Value::Map(
-                [("name".into(), "a.b".into()), ("input".into(), Value::List(vec![Value::text(text)]))].into_iter().collect(),
+                [
+                    ("name".into(), "a.b".into()),
+                    ("input".into(), Value::List(vec![Value::text(text)])),
+                ]
+                .into_iter()
+                .collect(),
             );
             let declared = crate::sio::declare(&raw, Place::new("a.lua", 1, 1), "lua").unwrap();
             let written = field_text(&declared.input.as_ref().unwrap()[0]);

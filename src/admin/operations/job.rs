@@ -72,31 +72,52 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             let scheduler = run.clone();
             async move { scheduler.run_now(&input.name, input.wait).await }
         }),
-        operation("kladka.job.next", "Returns the next fire times of a job.", move |input: Next| {
-            let scheduler = next.clone();
-            async move {
-                let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
-                let times: Vec<String> = times.iter().map(chrono::DateTime::to_rfc3339).collect();
-                Ok(json!({ "next": times }))
-            }
-        }),
-        operation("kladka.job.pause", "Stops a job from firing.", move |input: Pause| {
-            let scheduler = pause.clone();
-            async move {
-                scheduler.pause(&input.name, &input.note).await?;
-                Ok(json!({ "name": input.name, "state": "paused" }))
-            }
-        }),
-        operation("kladka.job.resume", "Lets a paused job fire again.", move |input: Named| {
-            let scheduler = resume.clone();
-            async move {
-                scheduler.resume(&input.name).await?;
-                Ok(json!({ "name": input.name, "state": "scheduled" }))
-            }
-        }),
-        operation("kladka.job.history", "Returns the last runs of a job.", move |input: History| {
-            let scheduler = history.clone();
-            async move { Ok(json!({ "runs": scheduler.history(&input.name, input.limit.min(1_000)).await? })) }
-        }),
+        operation(
+            "kladka.job.next",
+            "Returns the next fire times of a job.",
+            move |input: Next| {
+                let scheduler = next.clone();
+                async move {
+                    let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
+                    let times: Vec<String> =
+                        times.iter().map(chrono::DateTime::to_rfc3339).collect();
+                    Ok(json!({ "next": times }))
+                }
+            },
+        ),
+        operation(
+            "kladka.job.pause",
+            "Stops a job from firing.",
+            move |input: Pause| {
+                let scheduler = pause.clone();
+                async move {
+                    scheduler.pause(&input.name, &input.note).await?;
+                    Ok(json!({ "name": input.name, "state": "paused" }))
+                }
+            },
+        ),
+        operation(
+            "kladka.job.resume",
+            "Lets a paused job fire again.",
+            move |input: Named| {
+                let scheduler = resume.clone();
+                async move {
+                    scheduler.resume(&input.name).await?;
+                    Ok(json!({ "name": input.name, "state": "scheduled" }))
+                }
+            },
+        ),
+        operation(
+            "kladka.job.history",
+            "Returns the last runs of a job.",
+            move |input: History| {
+                let scheduler = history.clone();
+                async move {
+                    Ok(
+                        json!({ "runs": scheduler.history(&input.name, input.limit.min(1_000)).await? }),
+                    )
+                }
+            },
+        ),
     ]
 }

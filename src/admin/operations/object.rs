@@ -37,33 +37,63 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     let (objects, channels, channel, outgoing, ping) = (live(), live(), live(), live(), live());
     let kinds = parts.configuration.kinds;
     vec![
-        operation("kladka.object.list", "Lists objects as stored, with their state.", move |input: Listing| {
-            let live = objects();
-            async move { Ok(json!({ "objects": list(&live, &input.kind, object) })) }
-        }),
-        operation("kladka.channel.list", "Lists all channels.", move |_: All| {
-            let live = channels();
-            async move { Ok(json!({ "channels": list(&live, "channel", channel_row) })) }
-        }),
-        operation("kladka.channel.show", "Returns one channel.", move |input: Named| {
-            let live = channel();
-            async move { find(&live, "channel", &input.name).map(|object| merge(self::object(object), channel_row(object))) }
-        }),
-        operation("kladka.outgoing.list", "Lists all outgoing connections.", move |_: All| {
-            let live = outgoing();
-            async move { Ok(json!({ "outgoing": list(&live, "outgoing", outgoing_row) })) }
-        }),
-        operation("kladka.outgoing.ping", "Calls the peer of a connection.", move |input: Named| {
-            let live = ping();
-            async move {
-                let object = find(&live, "outgoing", &input.name)?;
-                let kind = kinds.iter().find(|kind| kind.name() == object.stored.id.kind);
-                match (kind, &object.live) {
-                    (Some(kind), Some(Live::Outgoing(handle))) => kind.ping(handle.clone()).await,
-                    _ => Err(Fault::new(Code::OutgoingFailed, format!("connection '{}' could not be built", input.name))),
+        operation(
+            "kladka.object.list",
+            "Lists objects as stored, with their state.",
+            move |input: Listing| {
+                let live = objects();
+                async move { Ok(json!({ "objects": list(&live, &input.kind, object) })) }
+            },
+        ),
+        operation(
+            "kladka.channel.list",
+            "Lists all channels.",
+            move |_: All| {
+                let live = channels();
+                async move { Ok(json!({ "channels": list(&live, "channel", channel_row) })) }
+            },
+        ),
+        operation(
+            "kladka.channel.show",
+            "Returns one channel.",
+            move |input: Named| {
+                let live = channel();
+                async move {
+                    find(&live, "channel", &input.name)
+                        .map(|object| merge(self::object(object), channel_row(object)))
                 }
-            }
-        }),
+            },
+        ),
+        operation(
+            "kladka.outgoing.list",
+            "Lists all outgoing connections.",
+            move |_: All| {
+                let live = outgoing();
+                async move { Ok(json!({ "outgoing": list(&live, "outgoing", outgoing_row) })) }
+            },
+        ),
+        operation(
+            "kladka.outgoing.ping",
+            "Calls the peer of a connection.",
+            move |input: Named| {
+                let live = ping();
+                async move {
+                    let object = find(&live, "outgoing", &input.name)?;
+                    let kind = kinds
+                        .iter()
+                        .find(|kind| kind.name() == object.stored.id.kind);
+                    match (kind, &object.live) {
+                        (Some(kind), Some(Live::Outgoing(handle))) => {
+                            kind.ping(handle.clone()).await
+                        }
+                        _ => Err(Fault::new(
+                            Code::OutgoingFailed,
+                            format!("connection '{}' could not be built", input.name),
+                        )),
+                    }
+                }
+            },
+        ),
     ]
 }
 
@@ -79,10 +109,20 @@ fn of_kind(object: &LiveObject, kind: &str) -> bool {
 
 fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject, Fault> {
     let mut fitting = live.objects.values().filter(|object| of_kind(object, kind));
-    let found = fitting.clone().find(|object| object.stored.id.name.as_str() == name);
+    let found = fitting
+        .clone()
+        .find(|object| object.stored.id.name.as_str() == name);
     found.ok_or_else(|| {
-        let fault = Fault::new(Code::UnknownObject, format!("there is no {kind} named '{name}'"));
-        match closest(name, fitting.by_ref().map(|object| object.stored.id.name.as_str())) {
+        let fault = Fault::new(
+            Code::UnknownObject,
+            format!("there is no {kind} named '{name}'"),
+        );
+        match closest(
+            name,
+            fitting
+                .by_ref()
+                .map(|object| object.stored.id.name.as_str()),
+        ) {
             Some(near) => fault.hint(format!("Did you mean `{near}`?")),
             None => fault,
         }

@@ -17,28 +17,43 @@ struct Nothing {}
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     let (status, stop) = (Arc::clone(parts), Arc::clone(parts));
     vec![
-        operation("kladka.server.status", "Returns how the server is doing.", move |_: Nothing| {
-            let parts = Arc::clone(&status);
-            async move { Ok(self::status(&parts)) }
-        }),
-        operation("kladka.server.stop", "Makes the server finish what runs and end.", move |_: Nothing| {
-            let parts = Arc::clone(&stop);
-            async move {
-                parts.stop.cancel();
-                Ok(json!({ "pid": std::process::id() }))
-            }
-        }),
+        operation(
+            "kladka.server.status",
+            "Returns how the server is doing.",
+            move |_: Nothing| {
+                let parts = Arc::clone(&status);
+                async move { Ok(self::status(&parts)) }
+            },
+        ),
+        operation(
+            "kladka.server.stop",
+            "Makes the server finish what runs and end.",
+            move |_: Nothing| {
+                let parts = Arc::clone(&stop);
+                async move {
+                    parts.stop.cancel();
+                    Ok(json!({ "pid": std::process::id() }))
+                }
+            },
+        ),
     ]
 }
 
 fn status(parts: &Parts) -> serde_json::Value {
     let live = parts.configuration.runtime.live();
-    let count = |kind: &str| live.objects.keys().filter(|id| id.kind.split('.').next() == Some(kind)).count();
+    let count = |kind: &str| {
+        live.objects
+            .keys()
+            .filter(|id| id.kind.split('.').next() == Some(kind))
+            .count()
+    };
     let degraded: Vec<_> = live
         .objects
         .values()
         .filter_map(|object| match &object.state {
-            ObjectState::Degraded(fault) => Some(json!({ "object": object.stored.id.to_string(), "message": fault.message() })),
+            ObjectState::Degraded(fault) => {
+                Some(json!({ "object": object.stored.id.to_string(), "message": fault.message() }))
+            }
             _ => None,
         })
         .collect();

@@ -955,7 +955,10 @@ const BUSY: &[(&str, &str)] = &[
     ),
     ("coercion", "local x = 0 while true do x = x + '1' end"),
     ("host calls", "while true do probe.echo(1) end"),
-    ("host errors", "while true do pcall(function() return probe.ecko end) end"),
+    (
+        "host errors",
+        "while true do pcall(function() return probe.ecko end) end",
+    ),
     (
         "waiting calls",
         "while true do pcall(ctx.kvdb.get, 'down') end",
