@@ -59,9 +59,10 @@ impl Format for Json {
 
     fn decode(&self, inbound: &Inbound) -> Result<Decoded, Fault> {
         media::check(inbound, self.strict, "application/json", is_json)?;
-        let value = match inbound.body.is_empty() {
-            true => Value::Null,
-            false => json_read::read(&inbound.body)?,
+        let value = if inbound.body.is_empty() {
+            Value::Null
+        } else {
+            json_read::read(&inbound.body)?
         };
         Ok(Decoded { value, soap: None })
     }

@@ -53,7 +53,7 @@ impl Stop {
     #[cold]
     fn fault(self, bytes: &[u8]) -> Fault {
         let before = bytes.get(..self.at).unwrap_or(bytes);
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let start = before
             .iter()
             .rposition(|byte| *byte == b'\n')
@@ -268,13 +268,10 @@ impl Reader<'_> {
     fn escaped_string(&mut self, start: usize) -> Result<Text, Stop> {
         let mut text = String::from(self.text.get(start..self.at).unwrap_or_default());
         loop {
-            match self.peek() {
-                Some(b'\\') => text.push(self.escape()?),
-                _ => {
-                    self.at += 1;
-                    return Ok(Text::from(text));
-                }
+            if self.closes(b'"') {
+                return Ok(Text::from(text));
             }
+            text.push(self.escape()?);
             let start = self.at;
             self.plain()?;
             text.push_str(self.text.get(start..self.at).unwrap_or_default());

@@ -20,10 +20,9 @@ fn write_at(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Fault>
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes()),
-        Value::Uint(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes())
-        }
+        Value::Int(number) => integer(out, *number),
+        Value::Uint(number) => integer(out, *number),
+
         Value::Float(number) => float(out, *number)?,
         Value::Text(text) => string(out, text),
         Value::List(list) => nested(out, depth, |out| members(out, list, depth + 1))?,
@@ -37,6 +36,10 @@ fn write_at(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Fault>
         scalar => string(out, &scalar.to_text().unwrap_or_default()),
     }
     Ok(())
+}
+
+fn integer(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cold]

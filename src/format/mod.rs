@@ -18,3 +18,8 @@ pub(crate) mod problem_xml;
 pub(crate) mod raw;
 pub(crate) mod soap;
 pub(crate) mod xml;
+
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod tests;

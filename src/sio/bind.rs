@@ -18,7 +18,13 @@ pub(crate) fn bind(
     };
     let given = named(fields, value)?;
     let mut fitter = Fitter::new(Side::Input);
-    let bound = fitter.fields(fields, given, |field| param(field, params), &Path::ROOT);
+    let bound = fitter.fields(
+        fields,
+        given,
+        |field| param(field, params),
+        false,
+        &Path::ROOT,
+    );
     if fitter.count == 0 {
         return Ok(Value::Map(bound));
     }

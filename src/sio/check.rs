@@ -32,11 +32,11 @@ pub(crate) fn check(declaration: &Declaration, value: Value) -> Result<Value, Fa
     if fitter.count == 0 {
         return Ok(value);
     }
-    Err(rejected(declaration, fitter))
+    Err(rejected(declaration, &fitter))
 }
 
 fn one(fitter: &mut Fitter, fields: &[Field], map: Map, path: &Path<'_>) -> Value {
-    Value::Map(fitter.fields(fields, map, |_| None, path))
+    Value::Map(fitter.fields(fields, map, |_| None, false, path))
 }
 
 fn repeated(fitter: &mut Fitter, fields: &[Field], list: Vec<Value>) -> Value {
@@ -58,7 +58,7 @@ fn repeated(fitter: &mut Fitter, fields: &[Field], list: Vec<Value>) -> Value {
 }
 
 /// The caller learns that the service broke its word; what it said stays in the log.
-fn rejected(declaration: &Declaration, fitter: Fitter) -> Fault {
+fn rejected(declaration: &Declaration, fitter: &Fitter) -> Fault {
     let told = fitter.problems.iter().map(|problem| {
         let pointer = problem.pointer();
         let place = if pointer.is_empty() {

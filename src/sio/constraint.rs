@@ -106,7 +106,7 @@ pub(super) fn problem(constraint: &Constraint, value: &Value) -> Option<String> 
 fn within(value: &Value, low: Option<Decimal>, high: Option<Decimal>) -> bool {
     match value {
         Value::Float(number) => {
-            let float = |bound: Decimal| f64::try_from(bound).unwrap_or(f64::NAN);
+            let float = |bound: Decimal| scalar::float_of_decimal(bound).unwrap_or(f64::NAN);
             low.is_none_or(|low| *number >= float(low))
                 && high.is_none_or(|high| *number <= float(high))
         }

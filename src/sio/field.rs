@@ -32,7 +32,10 @@ pub(super) fn list(raw: &Value, models: &mut Models<'_>) -> (Vec<Field>, Vec<Str
         // An empty table has no shape in Lua.
         Value::Map(map) if map.is_empty() => &[],
         other => {
-            problems.push(format!("must be a list of fields, got {}", other.kind()));
+            problems.push(format!(
+                "must be a list of fields such as \"year:int?\", got {}",
+                other.kind()
+            ));
             &[]
         }
     };
@@ -128,7 +131,7 @@ fn tail(field: &mut Field, rest: &str) -> Result<(), String> {
     field.sensitive = sensitive;
     match rest {
         "" => Ok(()),
-        _ if rest.starts_with(['?', '=']) => {
+        _ if sensitive && rest.starts_with(['?', '=']) => {
             Err("`!` comes last: name:type(constraint)?=default!".to_owned())
         }
         _ => Err(format!(

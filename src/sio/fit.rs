@@ -27,7 +27,7 @@ pub(super) enum Side {
 /// The way to a value, as a chain on the stack: it costs nothing until there is a problem.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'a> {
-    parent: Option<&'a Path<'a>>,
+    parent: Option<&'a Self>,
     step: Step<'a>,
 }
 
@@ -90,12 +90,14 @@ impl Fitter {
         }
     }
 
-    /// Takes the declared fields out of a map, in the order declared; `spare` has further values.
+    /// Takes the declared fields out of a map, in the order declared. `spare` has further values; messages
+    /// about what is inside a sensitive field `hide` it.
     pub(super) fn fields(
         &mut self,
         fields: &[Field],
         mut given: Map,
         spare: impl Fn(&Field) -> Option<Value>,
+        hide: bool,
         path: &Path<'_>,
     ) -> Map {
         let mut out = Map::with_capacity(fields.len());
@@ -105,7 +107,7 @@ impl Fitter {
             known += usize::from(slot.is_some());
             let value = slot.map(std::mem::take).filter(|value| !value.is_null());
             let value = value.or_else(|| spare(field)).unwrap_or_default();
-            if let Some(value) = self.field(field, value, &path.name(&field.name)) {
+            if let Some(value) = self.field(field, value, hide, &path.name(&field.name)) {
                 out.push(field.name.clone(), value);
             }
         }
@@ -115,15 +117,15 @@ impl Fitter {
         out
     }
 
-    fn field(&mut self, field: &Field, value: Value, path: &Path<'_>) -> Option<Value> {
+    fn field(&mut self, field: &Field, value: Value, hide: bool, path: &Path<'_>) -> Option<Value> {
         if value.is_null() || (field.optional && self.is_blank(&field.ty, &value)) {
             if field.default.is_none() && !field.optional {
                 self.problem(path, Code::InputMissing, || "is required".to_owned());
             }
             return field.default.clone();
         }
-        let before = self.count;
-        let value = self.value(&field.ty, value, field.sensitive, path)?;
+        let (before, hide) = (self.count, hide || field.sensitive);
+        let value = self.value(&field.ty, value, hide, path)?;
         // A list with wrong members is not judged again by its length.
         let problem = match &field.constraint {
             Some(constraint) if self.count == before => constraint::problem(constraint, &value),
@@ -131,7 +133,7 @@ impl Fitter {
         };
         match problem {
             Some(problem) => {
-                let shown = shown(&value, field.sensitive);
+                let shown = shown(&value, hide);
                 self.problem(path, Code::InputConstraint, || format!("{problem}{shown}"));
                 None
             }
@@ -153,7 +155,13 @@ impl Fitter {
             Ty::Model(model) => {
                 let map = self.map(ty, value, hide, path)?;
                 let none = |_: &Field| None;
-                Some(Value::Map(self.fields(&model.fields, map, none, path)))
+                Some(Value::Map(self.fields(
+                    &model.fields,
+                    map,
+                    none,
+                    hide,
+                    path,
+                )))
             }
             Ty::List(inner) => self.list(ty, inner, value, hide, path),
             _ => match scalar(ty, self.side, value) {
@@ -304,7 +312,7 @@ fn scalar(ty: &Ty, side: Side, value: Value) -> Result<Value, Value> {
         (Ty::Int, Value::Float(number)) => scalar::int_of_float(*number).map(Value::Int),
         (Ty::Int, Value::Decimal(number)) => scalar::int_of_decimal(*number),
         (Ty::Float, Value::Int(number)) => scalar::float_of_int(*number).map(Value::Float),
-        (Ty::Float, Value::Decimal(number)) => f64::try_from(*number).ok().map(Value::Float),
+        (Ty::Float, Value::Decimal(number)) => scalar::float_of_decimal(*number).map(Value::Float),
         (Ty::Decimal, Value::Int(number)) => Some(Value::Decimal(Decimal::from(*number))),
         (Ty::Decimal, Value::Uint(number)) => Some(Value::Decimal(Decimal::from(*number))),
         (Ty::Decimal, Value::Float(number)) => {
@@ -347,7 +355,7 @@ pub(super) fn fit_default(field: &Field, value: Value) -> Result<Value, String> 
     let mut fitter = Fitter::new(Side::Input);
     let mut plain = field.clone();
     (plain.optional, plain.sensitive) = (false, false);
-    let fitted = fitter.field(&plain, value, &Path::ROOT);
+    let fitted = fitter.field(&plain, value, false, &Path::ROOT);
     match fitter.problems.into_iter().next() {
         None => fitted.ok_or_else(|| "the default is empty".to_owned()),
         Some(problem) => Err(format!("the default {}", problem.detail)),

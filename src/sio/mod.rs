@@ -12,8 +12,11 @@ mod field;
 mod fit;
 mod models;
 mod scalar;
+mod text;
 mod ty;
 
+#[cfg(test)]
+mod declare_tests;
 #[cfg(test)]
 mod tests;
 
@@ -21,4 +24,5 @@ pub(crate) use bind::bind;
 pub(crate) use check::{check, check_answer};
 pub(crate) use declare::declare;
 pub(crate) use field::parse_field;
-pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, uuid_of};
+pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
+pub(crate) use text::field_text;

@@ -62,10 +62,14 @@ pub(super) fn bool_of(text: &str) -> Option<bool> {
 /// Reads a calendar date, `2013-09-03`.
 pub(crate) fn date_of(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
-    // chrono reads `2013-9-3` too; the wire has one spelling.
-    (text.len() == 10)
-        .then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
-        .flatten()
+    // chrono reads `2013-9-3` and `2013-09- 3` too; the wire has one spelling.
+    let shaped = |(index, byte): (usize, u8)| match index {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    let one_spelling = text.len() == 10 && text.bytes().enumerate().all(shaped);
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    one_spelling.then(date).flatten()
 }
 
 /// Reads a moment, `2013-09-03T10:00:00Z` (RFC 3339).
@@ -104,6 +108,11 @@ pub(super) fn int_of_float(number: f64) -> Option<i64> {
 )]
 pub(super) fn float_of_int(number: i64) -> Option<f64> {
     (number.unsigned_abs() <= 1 << 53).then_some(number as f64)
+}
+
+/// Returns the float nearest to a decimal; reading its text is the conversion that always rounds right.
+pub(super) fn float_of_decimal(number: Decimal) -> Option<f64> {
+    float_of(&number.to_string())
 }
 
 /// Returns the integer a decimal without a fraction stands for.

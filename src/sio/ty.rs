@@ -69,7 +69,7 @@ fn enumeration(rest: &str) -> Result<(Ty, &str), String> {
 
 /// Makes an enum of texts, each given once and none empty.
 pub(super) fn enum_of(texts: Vec<Text>) -> Result<Ty, String> {
-    if texts.is_empty() || texts.iter().any(|text| text.is_empty()) {
+    if texts.is_empty() || texts.iter().any(Text::is_empty) {
         return Err("an enum needs texts that are not empty: enum(a|b)".to_owned());
     }
     let twice = texts
