@@ -189,7 +189,10 @@ async fn a_chunked_body_is_cut_at_the_limit() {
     }
     stream.write_all(b"1\r\nx\r\n").await.unwrap();
     let answer = rest(&mut stream).await;
-    assert!(status(&answer) == "413" && answer.contains("KL-H413"), "{answer}");
+    assert!(
+        status(&answer) == "413" && answer.contains("KL-H413"),
+        "{answer}"
+    );
     assert_eq!(server.seen.calls.load(SeqCst), 0);
 }
 
