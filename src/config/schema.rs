@@ -147,10 +147,12 @@ impl<'a> Schema<'a> {
         self.hint("x-ref")?.as_str()
     }
 
+    /// Tells whether the schema names this very value: by `const`, `enum` or, beside `x-ref`, `x-none`.
     fn allows_exactly(self, value: &Value) -> bool {
         self.layers().into_iter().any(|layer| {
+            let one = ["const", "x-none"].map(|keyword| layer.keyword(keyword));
             let many = layer.keyword("enum").and_then(Value::as_array);
-            layer.keyword("const") == Some(value) || many.is_some_and(|many| many.contains(value))
+            one.contains(&Some(value)) || many.is_some_and(|many| many.contains(value))
         })
     }
 
@@ -260,6 +262,17 @@ mod tests {
     struct Nested {
         password: Option<Secret>,
         security: Option<Ref<role::Security>>,
+    }
+
+    #[test]
+    fn a_word_that_stands_for_no_object_is_no_reference() {
+        let schema = json!({"properties": {
+            "a": {"type": "string", "x-ref": "security", "x-none": "none"},
+            "b": {"anyOf": [{"const": "none"}, {"type": "string", "x-ref": "security"}]}}});
+        let body = json!({"a": "none", "b": "none"});
+        assert_eq!(references_of(&schema, &body), []);
+        let body = json!({"a": "some", "b": "other"});
+        assert_eq!(references_of(&schema, &body).len(), 2);
     }
 
     #[test]

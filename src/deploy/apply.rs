@@ -43,7 +43,9 @@ impl Deployer {
             change.stamp,
         );
         let package = self.record(&recording).await?;
-        blocking(move || staged.publish()).await??;
+        let written = blocking(move || staged.publish()).await??;
+        // They are whole: the next look must read them, not wait for them to rest with the old text in mind.
+        self.note_closed(written);
 
         let report = report(state, &prepared, &next, package);
         remember(state, &next, &recording, package);

@@ -18,7 +18,6 @@ pub(crate) fn create(
     keep: usize,
     now: DateTime<Utc>,
 ) -> Result<PathBuf, Fault> {
-    tracing::info!("Creating tar archive");
     let packed = pack(scripts, ring, now).map_err(|error| {
         Fault::new(Code::Storage, "cannot back up 'scripts/'")
             .hint("Check the permissions and the free space of the data directory.")

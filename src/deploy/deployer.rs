@@ -166,6 +166,12 @@ impl Deployer {
         .await?
     }
 
+    /// Tells the scanner that files were written whole.
+    pub(in crate::deploy) fn note_closed(&self, paths: Vec<std::path::PathBuf>) {
+        let mut settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
+        settle.closed.extend(paths);
+    }
+
     /// Returns the time of day.
     pub(in crate::deploy) fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.clock.now()

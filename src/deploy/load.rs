@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use crate::base::{Code, Fault, Place, ServiceName};
 use crate::contract::{Engine, Loaded, Service, SourceSet};
 use crate::deploy::editor_files::ending;
-use crate::deploy::sources::{Files, source_set};
+use crate::deploy::sources::{Files, print, source_set};
 
 /// What is wrong, by the path of the file that does not load.
 pub(crate) type Problems = BTreeMap<String, Vec<Fault>>;
@@ -129,8 +129,12 @@ impl Loader {
     }
 
     fn affected(&self, before: &Image, set: &SourceSet) -> BTreeSet<String> {
+        let print = |set: &SourceSet, path: &String| {
+            let source = set.by_path.get(path)?;
+            Some(print(source))
+        };
         let touched = |path: &String| match before.loaded.get(path) {
-            _ if digest_of(&before.set, path) != digest_of(set, path) => true,
+            _ if print(&before.set, path) != print(set, path) => true,
             None => true,
             Some(file) => file.uses.iter().any(|used| moved(&before.set, set, used)),
         };

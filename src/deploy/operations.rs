@@ -13,7 +13,7 @@ use crate::deploy::load::Problems;
 use crate::deploy::payload::{self, Payload};
 use crate::deploy::reconcile::{log_faults, unknown};
 use crate::deploy::report::{Origin, Report};
-use crate::deploy::sources::{module_name, source};
+use crate::deploy::sources::{module_name, print, source};
 use crate::deploy::targets::targets;
 use crate::deploy::write::Write;
 use crate::store::{NewPackage, RevisionRow};
@@ -166,7 +166,7 @@ impl Deployer {
                 unit.remove(&path);
             }
             match source {
-                Some(source) => drop(state.tried.insert(path, source.sha256.clone())),
+                Some(source) => drop(state.tried.insert(path, print(&source))),
                 None => drop(state.tried.remove(&path)),
             }
         }
@@ -177,6 +177,7 @@ impl Deployer {
     async fn back_up(&self) -> Result<(), Fault> {
         let (scripts, ring) = (self.options.scripts(), self.options.backups());
         let (keep, now) = (self.options.limits.backups, self.now());
+        tracing::info!("Creating tar archive");
         blocking(move || backup::create(&scripts, &ring, keep, now))
             .await?
             .map(drop)

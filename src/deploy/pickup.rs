@@ -24,6 +24,8 @@ pub(in crate::deploy) struct Drops {
     rested: Cache<Stat>,
     /// Files that were looked at and left alone, as they stood then.
     left: HashMap<PathBuf, Stat>,
+    /// Whether it was told that everybody may write into the directory.
+    warned: bool,
 }
 
 /// A file that may be deployed.
@@ -72,6 +74,9 @@ impl Drops {
         limit: usize,
     ) -> (Vec<Dropped>, bool) {
         let (mut ready, mut unsettled) = (Vec::new(), false);
+        if self.is_open_to_all(dir) {
+            return (ready, unsettled);
+        }
         let mut paths: Vec<PathBuf> = fs::read_dir(dir)
             .into_iter()
             .flatten()
@@ -88,7 +93,7 @@ impl Drops {
             if is_temporary(&name) || is_ours(&name) || self.left.get(path) == Some(&stat) {
                 continue;
             }
-            if let Some(why) = objection(dir, &name, &metadata, endings) {
+            if let Some(why) = objection(&name, &metadata, endings) {
                 tracing::warn!(file = %name.escape_debug(), why, "Ignoring a file in pickup-dir.");
                 self.left.insert(path.clone(), stat);
                 continue;
@@ -105,18 +110,27 @@ impl Drops {
     }
 }
 
+impl Drops {
+    /// Tells whether everybody may write into the directory: then nothing in it is trusted. Warns once.
+    fn is_open_to_all(&mut self, dir: &Path) -> bool {
+        let mode = fs::metadata(dir).map_or(0, |metadata| metadata.mode());
+        let open = mode & 0o002 != 0;
+        if open && !self.warned {
+            let dir = dir.display();
+            tracing::warn!(%dir, "Ignoring pickup-dir: everybody may write into it.");
+        }
+        self.warned = open;
+        open
+    }
+}
+
 /// Tells whether a name is one that we gave a refused file.
 fn is_ours(name: &str) -> bool {
     name.ends_with(".failed") || name.ends_with(".failed.txt")
 }
 
 /// Returns why a file is left alone.
-fn objection(
-    dir: &Path,
-    name: &str,
-    metadata: &Metadata,
-    endings: &[&str],
-) -> Option<&'static str> {
+fn objection(name: &str, metadata: &Metadata, endings: &[&str]) -> Option<&'static str> {
     if metadata.is_symlink() {
         return Some("it is a link");
     }
@@ -133,8 +147,7 @@ fn objection(
     if !trusted(metadata) {
         return Some("it belongs to another user");
     }
-    let directory = fs::metadata(dir).ok()?;
-    (directory.mode() & 0o002 != 0).then_some("everybody may write into the directory")
+    None
 }
 
 /// Tells whether a file belongs to the user of this process, or to root.

@@ -10,6 +10,7 @@ use crate::deploy::load::{Image, Prepared, Problems};
 use crate::deploy::report::{Line, Origin, Outcome, Report, Which};
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
+use crate::deploy::sources::print;
 
 /// One look at the disk, and what of it is tried.
 struct Attempt<'a> {
@@ -34,6 +35,8 @@ impl Deployer {
         self.to_its_end(async move {
             let mut state = deployer.state.lock().await;
             let scan = deployer.look(&mut state, Trust::Asked).await?;
+            // Whoever asks has seen what became of the last deployment.
+            state.refused.clear();
             deployer.reconcile(&mut state, &scan, &which, &origin).await
         })
         .await
@@ -97,7 +100,7 @@ impl Deployer {
         state.tried(&attempt, now);
         state.complete(&mut report);
         name_the_unknown(state, which, &mut report);
-        self.log_problems(state, &before);
+        Self::log_problems(state, &before);
         self.publish(state);
         Ok(report)
     }
@@ -174,7 +177,7 @@ impl Deployer {
     }
 
     /// Logs one block for each fault that is new.
-    pub(in crate::deploy) fn log_problems(&self, state: &State, before: &Problems) {
+    pub(in crate::deploy) fn log_problems(state: &State, before: &Problems) {
         let known: BTreeSet<String> = before.values().flat_map(|faults| texts(faults)).collect();
         let now = state.problems.values().flatten();
         let new: Vec<Fault> = now
@@ -218,7 +221,7 @@ pub(in crate::deploy) fn without_empty_files(scan: &mut Scan, image: &Image) {
 /// Returns the digests of the files of a scan; a broken one counts by what is wrong with it.
 pub(in crate::deploy) fn prints(scan: &Scan) -> BTreeMap<String, String> {
     let good = scan.files.iter();
-    let good = good.map(|(path, source)| (path.clone(), source.sha256.clone()));
+    let good = good.map(|(path, source)| (path.clone(), print(source)));
     let broken = scan.broken.iter();
     good.chain(broken.map(|(path, fault)| (path.clone(), fault.block())))
         .collect()
@@ -227,7 +230,7 @@ pub(in crate::deploy) fn prints(scan: &Scan) -> BTreeMap<String, String> {
 fn prints_of(image: &Image) -> BTreeMap<String, String> {
     let files = image.set.by_path.iter();
     files
-        .map(|(path, source)| (path.clone(), source.sha256.clone()))
+        .map(|(path, source)| (path.clone(), print(source)))
         .collect()
 }
 
@@ -345,7 +348,7 @@ impl State {
     /// Adds what is wrong to a report: to the services whose newest text does not serve, and as a whole.
     pub(in crate::deploy) fn complete(&self, report: &mut Report) {
         self.blame(report, &self.problems);
-        report.faults = self.list.clone();
+        report.faults.clone_from(&self.list);
         report
             .faults
             .extend(self.problems.values().flatten().cloned());

@@ -39,6 +39,7 @@ pub(crate) struct Scanner {
     embedded: Files,
     sources: Cache<Result<Arc<Source>, Fault>>,
     archives: Cache<Result<Files, Fault>>,
+    list: Cache<Result<String, Fault>>,
     /// What an archive held when it was last good.
     good_archives: HashMap<PathBuf, Files>,
     first: bool,
@@ -59,6 +60,7 @@ impl Scanner {
             endings,
             sources: Cache::default(),
             archives: Cache::default(),
+            list: Cache::default(),
             good_archives: HashMap::new(),
             first: true,
         }
@@ -66,18 +68,15 @@ impl Scanner {
 
     /// Reads all sources. Fails when a directory cannot be read: then nothing is known of what it holds.
     pub(crate) fn scan(&mut self, trust: Trust, settle: &Settle) -> Result<Scan, Fault> {
-        let (listed, list) = self.listed();
-        let mut scan = Scan {
-            list,
-            ..Scan::default()
-        };
-        let found = self.find(&listed, &mut scan)?;
         let believe = Believe {
             // At the start there is no older text to go on with.
             trust: if self.first { Trust::Asked } else { trust },
             settle,
             stable: self.options.limits.stable,
         };
+        let mut scan = Scan::default();
+        let listed = self.listed(&believe, &mut scan);
+        let found = self.find(&listed, &mut scan)?;
         self.read_files(&found, &believe, &mut scan);
         self.read_archives(&listed, &believe, &mut scan);
         for (path, source) in &self.embedded {
@@ -90,15 +89,25 @@ impl Scanner {
         Ok(scan)
     }
 
-    fn listed(&self) -> (Vec<Listed>, Vec<Fault>) {
-        match std::fs::read_to_string(self.options.source_list()) {
-            Ok(text) => source_list::read(&self.options.project, &text, &self.endings),
-            Err(error) if error.kind() == ErrorKind::NotFound => (vec![], vec![]),
-            Err(error) => {
-                let why = format!("cannot read {}", source_list::PATH);
-                let fault = Fault::new(Code::BadSourceList, why).detail(error.to_string());
-                (vec![], vec![fault.at(Place::new(source_list::PATH, 0, 0))])
+    fn listed(&mut self, believe: &Believe<'_>, scan: &mut Scan) -> Vec<Listed> {
+        let path = self.options.source_list();
+        if !path.exists() {
+            return Vec::new();
+        }
+        let read = self.list.read(&path, believe, || read_list(&path));
+        scan.unsettled |= read.unsettled;
+        match read.value {
+            Some(Ok(text)) => {
+                let (listed, faults) =
+                    source_list::read(&self.options.project, &text, &self.endings);
+                scan.list = faults;
+                listed
             }
+            Some(Err(fault)) => {
+                scan.list.push(fault);
+                Vec::new()
+            }
+            None => Vec::new(),
         }
     }
 
@@ -147,13 +156,19 @@ impl Scanner {
             scan.unsettled |= read.unsettled;
             let label = found.label.clone();
             match read.value {
-                Some(Ok(source)) => drop(scan.files.insert(label, source)),
+                Some(Ok(source)) => {
+                    let source = renamed(source, &label, module);
+                    scan.files.insert(label, source);
+                }
                 Some(Err(fault)) => drop(scan.broken.insert(label, fault)),
                 None => {}
             }
         }
         let present: HashSet<&PathBuf> = found.iter().map(|(found, _)| &found.real).collect();
-        self.sources.retain(|path| present.contains(path));
+        for source in self.sources.keep(&present, believe).into_iter().flatten() {
+            scan.unsettled = true;
+            scan.files.entry(source.path.clone()).or_insert(source);
+        }
     }
 
     fn read_archives(&mut self, listed: &[Listed], believe: &Believe<'_>, scan: &mut Scan) {
@@ -197,6 +212,32 @@ fn single(place: &Listed, module: &str) -> Option<(Found, String)> {
         real: place.path.canonicalize().ok()?,
     };
     Some((found, module.to_owned()))
+}
+
+/// Returns a source under the names by which it is reached now; the list of places may have changed them.
+fn renamed(source: Arc<Source>, path: &str, module: &str) -> Arc<Source> {
+    if source.path == path && source.module == module {
+        return source;
+    }
+    Arc::new(Source {
+        path: path.to_owned(),
+        module: module.to_owned(),
+        text: source.text.clone(),
+        sha256: source.sha256.clone(),
+    })
+}
+
+fn read_list(path: &Path) -> Option<(Result<String, Fault>, Stat)> {
+    let stat = Stat::of(&std::fs::metadata(path).ok()?);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Fault::new(
+            Code::BadSourceList,
+            format!("cannot read {}", source_list::PATH),
+        )
+        .at(Place::new(source_list::PATH, 0, 0))
+        .detail(error.to_string())
+    });
+    Some((text, stat))
 }
 
 /// Reads a source and how its file stood when it was read whole; `None` when it is gone or no file any more.

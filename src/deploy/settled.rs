@@ -13,12 +13,14 @@ pub(crate) struct Settle {
     pub(crate) closed: HashSet<PathBuf>,
     /// Files written to and not closed yet: leave them.
     pub(crate) writing: HashMap<PathBuf, Instant>,
+    /// Files and directories that were renamed to another lasting name: they are gone at once.
+    pub(crate) renamed: HashSet<PathBuf>,
 }
 
 impl Settle {
     /// Tells whether a file, or a directory above it, came to its place since the last scan.
     pub(crate) fn is_closed(&self, path: &Path) -> bool {
-        !self.closed.is_empty() && path.ancestors().any(|above| self.closed.contains(above))
+        at_or_below(path, &self.closed)
     }
 
     /// Takes what a scan needs; forgets writers that fell silent for longer than `patience`.
@@ -27,8 +29,13 @@ impl Settle {
         Self {
             closed: std::mem::take(&mut self.closed),
             writing: self.writing.clone(),
+            renamed: std::mem::take(&mut self.renamed),
         }
     }
+}
+
+fn at_or_below(path: &Path, known: &HashSet<PathBuf>) -> bool {
+    !known.is_empty() && path.ancestors().any(|above| known.contains(above))
 }
 
 /// How far to believe what stands on disk.
@@ -81,6 +88,8 @@ struct Seen<T> {
     read: Option<(T, Stat)>,
     /// A change that has not rested yet.
     waiting: Option<(Stat, Instant)>,
+    /// Since when the file is missing.
+    missing: Option<Instant>,
 }
 
 /// What a cache gives: the value to believe, and whether to look again soon.
@@ -108,15 +117,17 @@ impl<T: Clone> Cache<T> {
         load: impl FnOnce() -> Option<(T, Stat)>,
     ) -> Read<T> {
         let Ok(metadata) = std::fs::metadata(path) else {
+            let seen = self.files.get(path);
             return Read {
-                value: None,
-                unsettled: false,
+                value: seen.and_then(Seen::value),
+                unsettled: true, // it went between two looks
             };
         };
         let stat = Stat::of(&metadata);
         let seen = self.files.entry(path.to_owned()).or_insert(Seen {
             read: None,
             waiting: None,
+            missing: None,
         });
         let closed = believe.settle.is_closed(path);
         let same = seen.read.as_ref().is_some_and(|(_, then)| *then == stat);
@@ -128,9 +139,30 @@ impl<T: Clone> Cache<T> {
             seen.waiting.get_or_insert((stat, Instant::now()));
         }
         Read {
-            value: seen.read.as_ref().map(|(value, _)| value.clone()),
+            value: seen.value(),
             unsettled: seen.waiting.is_some(),
         }
+    }
+
+    /// Forgets the files that are not present any more, and returns the values of those that may come back in a
+    /// moment: some editors rename the old file away before they write the new one.
+    pub(crate) fn keep(&mut self, present: &HashSet<&PathBuf>, believe: &Believe<'_>) -> Vec<T> {
+        let mut kept = Vec::new();
+        self.files.retain(|path, seen| {
+            if present.contains(path) {
+                seen.missing = None;
+                return true;
+            }
+            let since = seen.missing.get_or_insert_with(Instant::now);
+            let gone = believe.trust == Trust::Asked
+                || at_or_below(path, &believe.settle.renamed)
+                || since.elapsed() >= believe.stable;
+            if !gone {
+                kept.extend(seen.value());
+            }
+            !gone
+        });
+        kept
     }
 
     /// Forgets the files that `keep` does not want.
@@ -139,7 +171,10 @@ impl<T: Clone> Cache<T> {
     }
 }
 
-impl<T> Seen<T> {
+impl<T: Clone> Seen<T> {
+    fn value(&self) -> Option<T> {
+        self.read.as_ref().map(|(value, _)| value.clone())
+    }
     fn may_read(&mut self, stat: Stat, closed: bool, path: &Path, believe: &Believe<'_>) -> bool {
         if self.waiting.is_some_and(|(then, _)| then != stat) {
             self.waiting = None; // it changed again: the rest starts anew
@@ -175,7 +210,7 @@ mod tests {
         let believe = Believe {
             trust,
             settle,
-            stable: Duration::from_secs(3_600),
+            stable: Duration::from_hours(1),
         };
         let load = || {
             let text = std::fs::read_to_string(path).ok()?;
@@ -217,7 +252,31 @@ mod tests {
             "half"
         );
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(read(&mut cache, &path, Trust::Asked, &settle), None);
+    }
+
+    #[test]
+    fn a_missing_file_may_come_back_unless_it_was_renamed_or_a_reload_was_asked_for() {
+        let path = std::env::temp_dir().join(format!("kladka-settled-{}", uuid::Uuid::now_v7()));
+        let cases = [
+            (Trust::Settled, false, true),
+            (Trust::Settled, true, false),
+            (Trust::Asked, false, false),
+        ];
+        for (trust, renamed, kept) in cases {
+            std::fs::write(&path, "one").unwrap();
+            let mut cache = Cache::default();
+            let mut settle = Settle::default();
+            read(&mut cache, &path, Trust::Asked, &settle).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            settle.renamed.extend(renamed.then(|| path.clone()));
+            let believe = Believe {
+                trust,
+                settle: &settle,
+                stable: Duration::from_hours(1),
+            };
+            let left = cache.keep(&HashSet::new(), &believe);
+            assert_eq!(!left.is_empty(), kept, "{trust:?} {renamed}");
+        }
     }
 
     #[test]
@@ -236,7 +295,7 @@ mod tests {
             let read = cache.read(&path, &believe, || Some(((), stat)));
             (read.value.is_some(), read.unsettled)
         };
-        assert_eq!(look(Duration::from_secs(3_600)), (false, true));
+        assert_eq!(look(Duration::from_hours(1)), (false, true));
         assert_eq!(look(Duration::ZERO), (true, false));
         std::fs::remove_file(&path).unwrap();
     }

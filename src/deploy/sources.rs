@@ -61,6 +61,11 @@ pub(crate) fn module_name(below_root: &str) -> String {
     stem.replace('/', ".")
 }
 
+/// Returns what tells one state of a source from another: its text, and the name by which scripts load it.
+pub(crate) fn print(source: &Source) -> String {
+    format!("{} {}", source.sha256, source.module)
+}
+
 /// Makes the set that engines load from. `scripts/` comes before the listed places, `stdlib/` last.
 pub(crate) fn source_set(files: Files) -> Arc<SourceSet> {
     let mut by_rank: Vec<&Arc<Source>> = files.values().collect();

@@ -31,7 +31,7 @@ impl Deployer {
         state.known = rows.into_iter().map(known).collect();
         let mut scan = self.scan(Trust::Asked).await?;
         without_empty_files(&mut scan, &Image::default());
-        state.list = scan.list.clone();
+        state.list.clone_from(&scan.list);
         let (prepared, problems) = self.settle_for_what_loads(state, &scan).await?;
         let change = Change {
             stamp: self.stamp("start", ""),
@@ -45,7 +45,7 @@ impl Deployer {
         state.problems = problems;
         state.tried = prints(&scan);
         state.complete(&mut report);
-        self.log_problems(state, &BTreeMap::new());
+        Self::log_problems(state, &BTreeMap::new());
         self.publish(state);
         Ok(report)
     }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::deploy::deployer::Deployer;
+use crate::deploy::editor_files::is_temporary;
 use crate::deploy::pickup::Drops;
 use crate::deploy::settled::Settle;
 use crate::tasks::Tasks;
@@ -34,14 +36,9 @@ impl Deployer {
             eyes,
             drops: Arc::default(),
             places: Vec::new(),
+            soft: tasks.soft.clone(),
         };
-        let soft = tasks.soft.clone();
-        tasks.spawn("watch", async move {
-            tokio::select! {
-                () = soft.cancelled() => {}
-                () = watching.run() => {}
-            }
-        });
+        tasks.spawn("watch", async move { watching.run().await });
     }
 }
 
@@ -64,6 +61,9 @@ impl Eyes {
             self.forget_writers();
         }
         let mut look = event.need_rescan();
+        if event.kind == EventKind::Modify(ModifyKind::Name(RenameMode::Both)) {
+            self.renamed(&event.paths);
+        }
         for path in &event.paths {
             look |= self.note(path, event.kind);
         }
@@ -102,6 +102,18 @@ impl Eyes {
         }
     }
 
+    /// Notes a file that has another name now. One with a temporary name is a backup: its successor comes.
+    fn renamed(&self, paths: &[PathBuf]) {
+        let [from, to] = paths else {
+            return;
+        };
+        let name = to.file_name().unwrap_or_default().to_string_lossy();
+        if !is_temporary(&name) {
+            let mut settle = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+            settle.renamed.insert(from.clone());
+        }
+    }
+
     fn forget_writers(&self) {
         for settle in [&*self.sources, &self.drops] {
             let mut settle = settle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,12 +129,13 @@ struct Watching {
     roots: Roots,
     drops: Arc<Mutex<Drops>>,
     places: Vec<PathBuf>,
+    soft: CancellationToken,
 }
 
 impl Watching {
     async fn run(&mut self) {
         let limits = self.deployer.options.limits;
-        loop {
+        while !self.soft.is_cancelled() {
             if self.eyes.lost.swap(false, Ordering::Relaxed) {
                 self.roots.forget();
             }
@@ -145,9 +158,11 @@ impl Watching {
     }
 
     async fn moved_within(&self, wait: Duration) -> bool {
-        tokio::time::timeout(wait, self.eyes.moved.notified())
-            .await
-            .is_ok()
+        tokio::select! {
+            () = self.soft.cancelled() => false,
+            () = self.eyes.moved.notified() => true,
+            () = tokio::time::sleep(wait) => false,
+        }
     }
 
     /// Looks once; returns whether to look again soon.

@@ -103,8 +103,8 @@ fn write_beside(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 }
 
 impl Staged {
-    /// Puts all files in their places; when one cannot be, those done are put back.
-    pub(crate) fn publish(mut self) -> Result<(), Fault> {
+    /// Puts all files in their places and returns these; when one cannot be, those done are put back.
+    pub(crate) fn publish(mut self) -> Result<Vec<PathBuf>, Fault> {
         for index in 0..self.steps.len() {
             let done = self.steps.get_mut(index).map_or(Ok(()), Step::take);
             if let Err(error) = done {
@@ -114,7 +114,7 @@ impl Staged {
                 return Err(failed(&shown, &error));
             }
         }
-        Ok(())
+        Ok(self.steps.iter().map(|step| step.target.clone()).collect())
     }
 }
 

@@ -1,12 +1,12 @@
 //! What applying files would change: add, change field by field, leave alone, remove.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::base::Place;
+use crate::base::{Code, Fault, Place};
 use crate::config::interpolate::{Variables, is_bare_placeholder};
 use crate::config::schema::{Schema, push_step, references_of};
 use crate::contract::{AnyKind, ObjectId, StoredObject};
@@ -218,6 +218,30 @@ impl Plan {
             id: entry.id.clone(),
         }))
         .collect()
+    }
+
+    /// Returns a fault for each object that stays and names one that would go.
+    pub(crate) fn dangling(&self, prune: Prune) -> Vec<Fault> {
+        let (gone, kept): (Vec<_>, Vec<_>) = self
+            .entries
+            .iter()
+            .partition(|entry| entry.is_removed(prune));
+        let gone: HashSet<&ObjectId> = gone.iter().map(|entry| &entry.id).collect();
+        let lost = |entry: &PlanEntry, id: &ObjectId| {
+            let has_successor = |other: &ObjectId| other.name == id.name && !gone.contains(other);
+            gone.contains(id) && !entry.names.iter().any(has_successor)
+        };
+        let faults = kept.iter().flat_map(|entry| {
+            let lost = entry.names.iter().filter(|id| lost(entry, id));
+            lost.map(|id| {
+                let message = format!("{} refers to {id}, which would be removed", entry.id);
+                let place = Place::new(entry.source.as_str(), 0, 0);
+                Fault::new(Code::ConfigReference, message)
+                    .at(place)
+                    .hint("Keep it in the files, or change what refers to it.")
+            })
+        });
+        faults.collect()
     }
 
     /// Returns the entries, each after those it names. A circle is cut where it is met first.

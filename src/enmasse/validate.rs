@@ -221,9 +221,42 @@ impl Inspection<'_> {
     }
 }
 
-/// Returns the pointer of the field a message names in quotes, if the body has it.
+/// Returns the pointer of the field that a kind's message names, if the body has it: in quotes anywhere, or as
+/// its first word; at the top, or one level deeper.
 fn mentioned(message: &str, body: &Value) -> Option<String> {
     let quoted = message.split(['\'', '`', '"']).skip(1).step_by(2);
-    let mut pointers = quoted.map(|name| format!("/{}", name.replace('.', "/")));
-    pointers.find(|pointer| body.pointer(pointer).is_some())
+    let first = message.split([' ', ':', ',']).next();
+    let words: Vec<String> = quoted
+        .chain(first)
+        .map(|word| word.replace('.', "/"))
+        .collect();
+    let top = words.iter().map(|word| format!("/{word}"));
+    let keys = body.as_object().into_iter().flat_map(|map| map.keys());
+    let deeper = keys.flat_map(|key| words.iter().map(move |word| format!("/{key}/{word}")));
+    let mut pointers = top.chain(deeper);
+    pointers.find(|pointer| !pointer.ends_with('/') && body.pointer(pointer).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_field_a_message_is_about_is_found() {
+        let body = json!({"timeout": "0s", "http": {"path": "x", "methods": []}, "list": [1]});
+        let table = [
+            ("timeout must be above zero", Some("/timeout")),
+            ("`http.path` must begin with a slash", Some("/http/path")),
+            ("path 'x' must begin with a slash", Some("/http/path")),
+            ("the 'methods' are none", Some("/http/methods")),
+            ("rate_limit: limit and per must be above zero", None),
+            ("", None),
+            ("a 'x' b", None),
+        ];
+        for (message, wanted) in table {
+            assert_eq!(mentioned(message, &body).as_deref(), wanted, "{message}");
+        }
+    }
 }

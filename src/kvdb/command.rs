@@ -47,7 +47,10 @@ enum Keys {
 const MANY: usize = usize::MAX;
 
 macro_rules! rules {
-    ($($name:literal $least:literal..=$most:tt, $keys:ident, $access:ident, $how:ident $handler:path;)*) => {
+    ($(
+        $name:literal $least:literal..=$most:tt, $keys:ident, $access:ident,
+        $how:ident $handler:path;
+    )*) => {
         /// All commands; anything else is refused.
         pub(super) const TABLE: &[Rule] = &[$(Rule {
             name: $name,

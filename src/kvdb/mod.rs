@@ -1,7 +1,8 @@
 //! The two key/value stores behind [`KeyValue`]: one embedded in the server, one a real Redis.
 //!
-//! [`command::TABLE`] says which commands exist and what they take; both stores check against it before
-//! anything else, so that a bad command gets the same answer from both. `docs/kvdb.md` has the promises.
+//! [`command::TABLE`] says which commands exist and what they take; both stores check against it
+//! before anything else, so that a bad command gets the same answer from both. `docs/kvdb.md` has
+//! the promises.
 
 mod command;
 mod embedded;
@@ -51,8 +52,8 @@ impl Durability {
     }
 }
 
-/// Opens the store that `url` names: `embedded`, `embedded:?memory=256MiB`, `redis://…`, `rediss://…`,
-/// `redis+sentinel://…` or `redis+cluster://…`.
+/// Opens the store that `url` names: `embedded`, `embedded:?memory=256MiB`, `redis://…`,
+/// `rediss://…`, `redis+sentinel://…` or `redis+cluster://…`.
 ///
 /// The embedded store reads its file from `data_dir`; Redis is dialled at the first command.
 pub(crate) fn open(

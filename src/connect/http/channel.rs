@@ -119,14 +119,21 @@ impl Kind for HttpChannel {
         if !FORMATS.contains(&spec.format.as_str()) {
             refuse(unknown_format(&spec.format, FORMATS));
         }
-        if spec.rate_limit.as_ref().is_some_and(|rate| rate.limit == 0 || rate.per.0 == 0) {
+        if spec
+            .rate_limit
+            .as_ref()
+            .is_some_and(|rate| rate.limit == 0 || rate.per.0 == 0)
+        {
             refuse("rate_limit: limit and per must be above zero".to_owned());
         }
         if spec.timeout.0 == 0 {
             refuse("timeout must be above zero".to_owned());
         }
         if spec.body_limit.0 == 0 || spec.body_limit > MOST {
-            refuse(format!("body_limit {} must be between 1B and {MOST}", spec.body_limit));
+            refuse(format!(
+                "body_limit {} must be between 1B and {MOST}",
+                spec.body_limit
+            ));
         }
     }
 
@@ -143,8 +150,16 @@ impl Kind for HttpChannel {
             soap: spec.soap.clone(),
         };
         let open = spec.security.0.as_str() == OPEN;
-        let guard = if open { None } else { Some(env.guard(&spec.security.0)?) };
-        let methods = spec.http.methods.iter().filter_map(|method| parse_method(method).ok());
+        let guard = if open {
+            None
+        } else {
+            Some(env.guard(&spec.security.0)?)
+        };
+        let methods = spec
+            .http
+            .methods
+            .iter()
+            .filter_map(|method| parse_method(method).ok());
         Ok(Live::Channel(Arc::new(ChannelPlan {
             name: name.clone(),
             service: spec.service.clone(),
@@ -165,16 +180,21 @@ fn unknown_format<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> 
     let known: Vec<&str> = known.into_iter().collect();
     match closest(given, known.iter().copied()) {
         Some(near) => format!("there is no format '{given}'; did you mean '{near}'?"),
-        None => format!("there is no format '{given}'; there are {}", known.join(", ")),
+        None => format!(
+            "there is no format '{given}'; there are {}",
+            known.join(", ")
+        ),
     }
 }
 
 fn parse_method(text: &str) -> Result<Method, String> {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    let method = known.contains(&text).then(|| Method::from_bytes(text.as_bytes()).ok());
-    method.flatten().ok_or_else(|| {
-        format!("method '{text}' must be one of {}", known.join(", "))
-    })
+    let method = known
+        .contains(&text)
+        .then(|| Method::from_bytes(text.as_bytes()).ok());
+    method
+        .flatten()
+        .ok_or_else(|| format!("method '{text}' must be one of {}", known.join(", ")))
 }
 
 /// Checks a path: what the router would read in another way than it is written is refused.
@@ -183,13 +203,17 @@ fn check_path(path: &str, refuse: &mut impl FnMut(String)) {
         refuse(format!("path '{path}' must begin with a slash"));
     }
     if path == "/-" || path.starts_with("/-/") {
-        refuse(format!("path '{path}': paths under '/-/' are the server's own"));
+        refuse(format!(
+            "path '{path}': paths under '/-/' are the server's own"
+        ));
     }
     let mut names = Vec::new();
     for segment in path.split('/') {
         if let Some(name) = parameter_name(segment) {
             if !is_name(name) {
-                refuse(format!("path '{path}': '{{{name}}}' must be letters, digits and '_'"));
+                refuse(format!(
+                    "path '{path}': '{{{name}}}' must be letters, digits and '_'"
+                ));
             } else if names.contains(&name) {
                 refuse(format!("path '{path}' holds '{{{name}}}' twice"));
             }
@@ -225,12 +249,17 @@ mod tests {
         let guards = |_: &str| -> Option<Arc<dyn Guard>> { None };
         let formats: [&dyn FormatMaker; 1] = [&Maker("json")];
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let env = Env { guards: &guards, formats: &formats, clock };
+        let env = Env {
+            guards: &guards,
+            formats: &formats,
+            clock,
+        };
         kind.start(&ObjectName::new("c").unwrap(), &body, &env)
     }
 
     fn spec(change: impl FnOnce(&mut serde_json::Value)) -> serde_json::Value {
-        let mut spec = serde_json::json!({"service": "s", "http": {"path": "/x/{id}"}, "security": "none"});
+        let mut spec =
+            serde_json::json!({"service": "s", "http": {"path": "/x/{id}"}, "security": "none"});
         change(&mut spec);
         spec
     }
@@ -241,7 +270,10 @@ mod tests {
             panic!("not a channel");
         };
         assert!(plan.guard.is_none());
-        assert_eq!((plan.timeout, plan.body_limit), (Millis::seconds(30), ByteSize(2 << 20)));
+        assert_eq!(
+            (plan.timeout, plan.body_limit),
+            (Millis::seconds(30), ByteSize(2 << 20))
+        );
         let silent = spec(|spec| {
             spec.as_object_mut().unwrap().remove("security");
         });
@@ -251,9 +283,13 @@ mod tests {
 
     #[test]
     fn a_definition_or_format_that_does_not_exist_is_never_skipped() {
-        let fault = start(&spec(|spec| spec["security"] = "gone".into())).err().unwrap();
+        let fault = start(&spec(|spec| spec["security"] = "gone".into()))
+            .err()
+            .unwrap();
         assert_eq!(fault.code(), Code::ConfigReference);
-        let fault = start(&spec(|spec| spec["format"] = "soap".into())).err().unwrap();
+        let fault = start(&spec(|spec| spec["format"] = "soap".into()))
+            .err()
+            .unwrap();
         assert_eq!(fault.code(), Code::ConfigReference);
     }
 
@@ -268,7 +304,10 @@ mod tests {
             ("path", serde_json::json!("/zażółć/{a_1}/b c"), 0),
         ] {
             let body = spec(|spec| spec["http"][name] = value.clone());
-            let found = Of::<HttpChannel>::NEW.normal(&body).err().map_or(0, |faults| faults.0.len());
+            let found = Of::<HttpChannel>::NEW
+                .normal(&body)
+                .err()
+                .map_or(0, |faults| faults.0.len());
             assert_eq!(found, problems, "{value}");
         }
         let body = spec(|spec| {
@@ -279,7 +318,12 @@ mod tests {
         });
         let faults = Of::<HttpChannel>::NEW.normal(&body).unwrap_err();
         assert_eq!(faults.0.len(), 4);
-        assert!(faults.0.iter().any(|fault| fault.message().contains("did you mean 'json'?")));
+        assert!(
+            faults
+                .0
+                .iter()
+                .any(|fault| fault.message().contains("did you mean 'json'?"))
+        );
     }
 
     #[test]

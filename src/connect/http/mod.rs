@@ -4,17 +4,28 @@
 //! silent; `exchange` takes one request to its channel and back; `router` and `path` say which channel that is.
 //! `outgoing` calls peers by the name of a connection; `partner` plays one for the reference scenario.
 
+mod address;
 mod answer;
 mod body;
+mod call;
+mod channel;
+mod client;
 mod connection;
 mod exchange;
 mod fallback;
+mod outgoing;
+mod outgoing_spec;
+mod partner;
 mod path;
+mod response;
 mod router;
 mod server;
 mod watch;
 
+pub(crate) use channel::HttpChannel;
 pub(crate) use fallback::Fallback;
+pub(crate) use outgoing::{HttpOutgoing, ping_outgoing};
+pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
 pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};
 pub(crate) use watch::Timeouts;

@@ -1,6 +1,7 @@
 //! Start-up: every file for itself.
 
 use super::support::{Project, lines, messages};
+use crate::deploy::archive::tests::zip_of;
 
 #[tokio::test]
 async fn a_broken_file_keeps_no_other_from_serving() {
@@ -21,16 +22,15 @@ async fn a_broken_file_keeps_no_other_from_serving() {
     );
     project.write("scripts/b.mini", "service b\ntext fixed");
     let report = project.reload().await;
-    assert!(
-        !report.applied,
-        "c is still broken and was asked for as well"
+    assert_eq!(lines(&report), ["a r1→r1 Same", "b -→r1 Ok"]);
+    assert_eq!(
+        messages(&report.faults),
+        ["KL-S103 scripts/c.mini:2:1 no such module"]
     );
     project.write("scripts/c.mini", "service c\ntext fixed");
-    assert!(project.reload().await.applied);
-    assert_eq!(
-        (project.says("b"), project.problems().len()),
-        ("r1 fixed".into(), 0)
-    );
+    project.reload().await;
+    assert_eq!(project.says("c"), "r1 fixed");
+    assert!(project.problems().is_empty());
     project.end().await;
 }
 
@@ -160,5 +160,44 @@ async fn a_file_on_disk_overrides_a_shipped_module() {
     project.remove("stdlib/greeting.mini");
     project.reload().await;
     assert_eq!(project.says("a"), "r4 shipped");
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_listed_archive_serves_its_last_good_content() {
+    let project = Project::new(&[("config/service-sources.txt", "pack.zip\n")]).await;
+    assert_eq!(project.problems().len(), 1, "it is not there yet");
+    let pack = project.dir.join("pack.zip");
+    let zip = |text: &str| {
+        let one = format!("service one\nuse two\ntext {text}");
+        zip_of(&[("one.mini", one.as_bytes()), ("two.mini", b"text two")])
+    };
+    std::fs::write(&pack, zip("a")).unwrap();
+    project.reload().await;
+    assert_eq!(project.says("one"), "r1 two a");
+    std::fs::write(&pack, "broken").unwrap();
+    let report = project.reload().await;
+    assert_eq!(project.says("one"), "r1 two a");
+    assert!(messages(&report.faults)[0].starts_with("KL-D105 config/service-sources.txt:1"));
+    std::fs::write(&pack, zip("b")).unwrap();
+    project.reload().await;
+    assert_eq!(project.says("one"), "r2 two b");
+    assert_eq!(project.deployer.list()[0].path, "pack.zip/one.mini");
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_place_listed_by_another_name_is_loaded_by_that_name() {
+    let project = Project::new(&[
+        ("config/service-sources.txt", "lib/deep\n"),
+        ("lib/deep/tool.mini", "text tool"),
+        ("scripts/a.mini", "service a\nuse tool"),
+    ])
+    .await;
+    assert_eq!(project.says("a"), "r1 tool");
+    project.write("config/service-sources.txt", "lib.deep\n");
+    project.write("scripts/a.mini", "service a\nuse lib.deep.tool");
+    assert!(project.reload().await.applied);
+    assert_eq!(project.says("a"), "r2 tool");
     project.end().await;
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, Instant};
 
 use super::support::Project;
@@ -25,11 +25,13 @@ fn text(number: usize) -> String {
     format!("service a\ntext {number}")
 }
 
+type Save<'a> = &'a dyn Fn(&str);
+
 #[tokio::test]
 async fn every_way_editors_save_is_seen() {
     let project = watched().await;
     let (dir, file) = (project.dir.join("scripts"), project.dir.join(A));
-    let ways: &[(&str, &dyn Fn(&str))] = &[
+    let ways: [(&str, Save<'_>); 6] = [
         ("truncate and write", &|text| {
             fs::write(&file, text).unwrap()
         }),
@@ -50,6 +52,10 @@ async fn every_way_editors_save_is_seen() {
             fs::write(&file, text).unwrap();
             fs::remove_file(dir.join("#a.mini#")).unwrap();
             fs::remove_file(dir.join(".#a.mini")).unwrap();
+        }),
+        ("renamed over by another source's name", &|text| {
+            fs::write(dir.join("fresh.mini"), text).unwrap();
+            fs::rename(dir.join("fresh.mini"), &file).unwrap();
         }),
         ("moved in from elsewhere", &|text| {
             let elsewhere = project.dir.join("data/a.mini");
@@ -75,9 +81,7 @@ async fn every_way_editors_save_is_seen() {
 #[tokio::test]
 async fn a_half_written_file_is_never_loaded() {
     let project = watched().await;
-    let long: String = (0..20)
-        .map(|n| format!("text line number {n} of the long file\n"))
-        .collect();
+    let long = "text one of the many lines of a long file\n".repeat(20);
     let whole = format!("service a\n{long}text end");
     let mut file = File::create(project.dir.join(A)).unwrap();
     let mut beat = tokio::time::interval(Duration::from_millis(50));
@@ -99,6 +103,34 @@ async fn a_half_written_file_is_never_loaded() {
         })
         .await;
     assert_eq!(project.loads(A), [text(0), whole]);
+    assert!(project.problems().is_empty());
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_file_that_an_editor_renamed_away_for_a_moment_serves_on() {
+    let project = watched().await;
+    let (file, backup) = (project.dir.join(A), project.dir.join("scripts/a.mini~"));
+    fs::rename(&file, &backup).unwrap();
+    project.write("scripts/probe.mini", "service probe\ntext y");
+    project
+        .until("the watch looked", |project| {
+            project.says("probe") == "r2 y"
+        })
+        .await;
+    assert_eq!(project.says("a"), "r1 0");
+    fs::write(&file, text(1)).unwrap();
+    project
+        .until("the save", |project| project.says("a") == "r2 1")
+        .await;
+    // A file that has a new lasting name is gone at once, and no name is ever in two files.
+    fs::rename(&file, project.dir.join("scripts/b.mini")).unwrap();
+    project
+        .until("the new name", |project| {
+            project.deployer.list()[0].path == "scripts/b.mini"
+        })
+        .await;
+    assert_eq!(project.says("a"), "r2 1");
     assert!(project.problems().is_empty());
     project.end().await;
 }
@@ -272,10 +304,25 @@ async fn links_pipes_directories_and_strangers_are_left_alone() {
     project
         .until("the good one", |project| project.says("z") == "r1 last")
         .await;
+    fs::set_permissions(&pickup, fs::Permissions::from_mode(0o777)).unwrap();
+    project.write("pickup-dir/y.mini", "service y\ntext from anybody");
+    project.write("scripts/probe.mini", "service probe\ntext y");
+    project
+        .until("the watch looked", |project| {
+            project.says("probe") == "r2 y"
+        })
+        .await;
+    assert_eq!(project.says("y"), "gone");
+    fs::set_permissions(&pickup, fs::Permissions::from_mode(0o755)).unwrap();
+    project
+        .until("the closed directory", |project| {
+            project.says("y") != "gone"
+        })
+        .await;
     let mut left: Vec<String> = fs::read_dir(&pickup)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "z.mini")
+        .filter(|name| name != "z.mini" && name != "y.mini")
         .collect();
     left.sort();
     assert_eq!(
@@ -298,9 +345,7 @@ async fn links_pipes_directories_and_strangers_are_left_alone() {
 #[tokio::test]
 async fn a_slowly_copied_file_is_picked_up_whole() {
     let project = watched().await;
-    let long: String = (0..20)
-        .map(|n| format!("text line number {n} of the long file\n"))
-        .collect();
+    let long = "text one of the many lines of a long file\n".repeat(20);
     let whole = format!("service slow\n{long}text end");
     let mut file = File::create(project.dir.join("pickup-dir/slow.mini")).unwrap();
     let mut beat = tokio::time::interval(Duration::from_millis(40));

@@ -6,7 +6,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::kinds::{Fixed, KINDS};
-use crate::base::ObjectName;
+use crate::base::{Fault, ObjectName};
 use crate::contract::{ObjectId, StoredObject};
 use crate::enmasse::{Against, Change, Files, Plan, Prune, Step, Wanted, load, plan, render};
 
@@ -284,6 +284,36 @@ security: [{ name: s, type: basic, username: u, password: "${env.P}" }]
         order(Prune::Remove),
         all,
         "what was made elsewhere is never pruned"
+    );
+}
+
+#[test]
+fn what_still_names_a_pruned_object_is_reported() {
+    let body = json!({"username": "u", "password": "p"});
+    let current = [
+        stored("security.basic", "s", "config/objects.yaml:1", body.clone()),
+        stored("security.basic", "t", "config/objects.yaml:2", body),
+        stored(
+            "outgoing.http",
+            "mine",
+            "api",
+            json!({"url": "http://h", "security": "s"}),
+        ),
+        stored(
+            "outgoing.http",
+            "other",
+            "api",
+            json!({"url": "http://h", "security": "t"}),
+        ),
+    ];
+    let files = "security: [{ name: t, type: wss, username: u, password: \"${env.P}\" }]";
+    let plan = planned(&current, files);
+    assert!(plan.dangling(Prune::Keep).is_empty());
+    let faults = plan.dangling(Prune::Remove);
+    let messages: Vec<_> = faults.iter().map(Fault::message).collect();
+    assert_eq!(
+        messages,
+        ["outgoing.http mine refers to security.basic s, which would be removed"]
     );
 }
 

@@ -1,4 +1,5 @@
 //! Commands on keys of any kind, and those that touch several keys at once.
+#![expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 
 use bytes::Bytes;
 
@@ -173,8 +174,8 @@ impl Scan {
     }
 }
 
-/// Walks the keys in the order of their hashes. The cursor is the hash to go on from, so that a key that
-/// is there during the whole walk is met exactly once, whatever is added or removed meanwhile.
+/// Walks the keys in the order of their hashes. The cursor is the hash to go on from, so that a key
+/// that is there during the whole walk is met exactly once, whatever is added or removed meanwhile.
 pub(in crate::kvdb) fn scan(space: &Space, op: &Op<'_>) -> Reply {
     let cursor = std::str::from_utf8(op.arg(0)?)
         .ok()

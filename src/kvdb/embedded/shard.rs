@@ -26,8 +26,9 @@ pub(in crate::kvdb) struct Shard {
     keys: HashMap<Bytes, Entry>,
     /// The keys that go away, by time. Exactly those of `keys` whose `expires` is not 0.
     expiring: BTreeSet<(u64, Bytes)>,
-    /// The keys changed since the last commit. A mutex, so that the writer can take them while it holds
-    /// read locks on all shards: readers go on, and what it writes is the state of one moment.
+    /// The keys changed since the last commit. A mutex, so that the writer can take them while it
+    /// holds read locks on all shards: readers go on, and what it writes is the state of one
+    /// moment.
     dirty: Mutex<HashSet<Bytes>>,
     /// About how much memory the keys take.
     pub(super) used: usize,
@@ -84,7 +85,8 @@ impl Shard {
         }
     }
 
-    /// Lets `edit` change the collection of a key, made when there is none, dropped when it ends empty.
+    /// Lets `edit` change the collection of a key, made when there is none, dropped when it ends
+    /// empty.
     pub(super) fn edit<C: Collection, R>(
         &mut self,
         op: &Op<'_>,

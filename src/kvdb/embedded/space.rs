@@ -96,7 +96,9 @@ impl Space {
     pub(super) fn take_dirty(&self) -> Vec<(Bytes, Option<Vec<u8>>)> {
         let locked: Vec<_> = self.shards.iter().map(lock_read).collect();
         let mut out = Vec::new();
-        locked.iter().for_each(|shard| shard.take_dirty(&mut out));
+        for shard in &locked {
+            shard.take_dirty(&mut out);
+        }
         out
     }
 
@@ -193,8 +195,8 @@ fn first_hash(place: usize) -> Option<u64> {
     Some(place << SHIFT)
 }
 
-// A handler that panicked left its shard as it was or half changed in memory; both are better than a
-// store that never answers again.
+// A handler that panicked left its shard as it was or half changed in memory; both are better than
+// a store that never answers again.
 fn lock_read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
     shard.read().unwrap_or_else(PoisonError::into_inner)
 }

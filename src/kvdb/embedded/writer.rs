@@ -87,7 +87,10 @@ impl Writer {
 
     /// Tells the thread that something changed.
     pub(super) fn changed(&self) {
-        if self.shared.told.swap(true, Ordering::AcqRel) {
+        // Told before this was changed is good enough: the thread takes the mark down before it
+        // collects.
+        let told = &self.shared.told;
+        if told.load(Ordering::Acquire) || told.swap(true, Ordering::AcqRel) {
             return;
         }
         let mut state = self.shared.lock();
@@ -159,7 +162,8 @@ impl Thread {
         }
     }
 
-    /// Waits until there is something to do; returns who waits for it and whether it is the last time.
+    /// Waits until there is something to do; returns who waits for it and whether it is the last
+    /// time.
     fn wait(&self, swept: Option<Instant>) -> (Vec<Waiter>, bool) {
         // A time to live set meanwhile is a change: the round that saves it looks again.
         let sweep_at = self.sweep_at(swept);
@@ -198,7 +202,7 @@ impl Thread {
         let now = millis(&*self.clock);
         let left = Duration::from_millis(self.space.next_expiry()?.saturating_sub(now));
         // Longer waits would only meet the limits of `Instant`.
-        let next = Instant::now() + left.min(Duration::from_secs(3600));
+        let next = Instant::now() + left.min(Duration::from_hours(1));
         Some(swept.map_or(next, |at| next.max(at + SWEEP)))
     }
 

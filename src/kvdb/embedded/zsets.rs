@@ -45,7 +45,7 @@ pub(in crate::kvdb) fn zadd(shard: &mut Shard, op: &Op<'_>) -> Reply {
         let (mut new, mut updated, mut last) = (0, 0, KvReply::Nil);
         for (score, member) in pairs {
             match add(sorted, change, &options, score, member, op)? {
-                Added::Refused => continue,
+                Added::Refused => {}
                 Added::New(score) => (new, last) = (new + 1, score_reply(score)),
                 Added::Updated(score) => (updated, last) = (updated + 1, score_reply(score)),
                 Added::Same(score) => last = score_reply(score),

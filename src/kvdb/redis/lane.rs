@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::Cmd;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -73,7 +74,8 @@ impl Lane {
         let mut used = None;
         let timed = tokio::time::timeout(PATIENCE, self.attempt(rule, command, &mut used)).await;
         timed.unwrap_or_else(|_elapsed| {
-            // It may be alive but stuck: a new connection finds out, and those after us need not wait.
+            // It may be alive but stuck: a new connection finds out, and those after us need not
+            // wait.
             if let Some(number) = used {
                 self.lost(number);
             }
@@ -171,11 +173,12 @@ impl Dialling {
         loop {
             match self.once().await {
                 Ok(link) => {
+                    tracing::info!(attempts = link.number, "Redis reached.");
                     lane.state.send_replace(State::Up(link));
                     return;
                 }
                 Err(fault) => {
-                    tracing::warn!(code = %fault.code(), error = ?fault, "Redis not reached.");
+                    report(&fault, pause);
                     lane.state.send_replace(State::Down(fault));
                 }
             }
@@ -204,6 +207,16 @@ impl Dialling {
     }
 }
 
+/// Logs an attempt that failed: the first one of an outage loudly, the others for the curious.
+fn report(fault: &Fault, pause: Duration) {
+    let code = fault.code();
+    if pause == FIRST_PAUSE {
+        tracing::warn!(%code, error = ?fault, "Redis not reached; trying on.");
+    } else {
+        tracing::debug!(%code, error = ?fault, "Redis still not reached.");
+    }
+}
+
 async fn send(
     connection: &mut Connection,
     command: &Command,
@@ -213,7 +226,7 @@ async fn send(
     }
     let mut packed = Cmd::with_capacity(
         command.args.len() + 1,
-        command.args.iter().map(|arg| arg.len()).sum(),
+        command.args.iter().map(Bytes::len).sum(),
     );
     packed.arg(command.name);
     for arg in &command.args {
@@ -222,9 +235,26 @@ async fn send(
     connection.send(&packed).await
 }
 
-/// Returns between half of a pause and all of it, so that the cores of all servers do not dial as one.
+/// Returns between half of a pause and all of it, so that the cores of all servers do not dial as
+/// one.
 fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let part = u32::try_from(random % 1024).unwrap_or_default();
     pause / 2 + pause / 2 * part / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_differ_and_stay_within_bounds() {
+        let pauses: Vec<_> = (0..100).map(|_| jittered(LONGEST_PAUSE)).collect();
+        let bounds = LONGEST_PAUSE / 2..=LONGEST_PAUSE;
+        assert!(
+            pauses.iter().all(|pause| bounds.contains(pause)),
+            "{pauses:?}"
+        );
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    }
 }

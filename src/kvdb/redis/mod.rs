@@ -20,12 +20,14 @@ use lane::Lane;
 
 /// A real Redis.
 ///
-/// Each runtime has its own connection, so each core thread has one and the control plane shares one: a
-/// connection is driven by the thread that uses it, and commands of one moment leave in one write.
+/// Each runtime has its own connection, so each core thread has one and the control plane shares
+/// one: a connection is driven by the thread that uses it, and commands of one moment leave in one
+/// write.
 pub(super) struct Redis {
     address: Arc<Address>,
     tasks: Tasks,
-    /// The connections by runtime. Read at each command, changed when a runtime uses the store first.
+    /// The connections by runtime. Read at each command, changed when a runtime uses the store
+    /// first.
     lanes: ArcSwap<Vec<(Id, Arc<Lane>)>>,
     /// Held while a lane is added, so that a runtime gets one only.
     adding: Mutex<()>,

@@ -11,7 +11,8 @@ use crate::kvdb::{fault, number};
 pub(super) fn reply(command: &Command, value: Value) -> Result<KvReply, Fault> {
     let reply = convert(value).ok_or_else(|| fault::down("a reply of an unknown type"))?;
     Ok(match reply {
-        // With scores, the third protocol sends pairs where the contract has member, score, member, score.
+        // With scores, the third protocol sends pairs where the contract has member, score, member,
+        // score.
         KvReply::List(parts) if command.name == "zrange" => KvReply::List(flat(parts)),
         other => other,
     })

@@ -6,7 +6,8 @@ use redis::{Cmd, RedisError, Value};
 
 use crate::contract::Command;
 
-/// Looks at the next keys. The cursor is `node:cursor of that node`, nodes in the order of their slots.
+/// Looks at the next keys. The cursor is `node:cursor of that node`, nodes in the order of their
+/// slots.
 pub(super) async fn scan(
     cluster: &mut ClusterConnection,
     command: &Command,

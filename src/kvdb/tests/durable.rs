@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::{ByteSize, Clock, Code, SystemClock};
-use crate::contract::{KeyValue, Running};
+use crate::contract::{KeyValue as _, Running};
 use crate::kvdb::Durability;
 use crate::kvdb::embedded::Embedded;
 
@@ -24,7 +24,8 @@ const FILLING: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Opens what a server would find that was killed now: a copy of the file, taken without closing it.
+/// Opens what a server would find that was killed now: a copy of the file, taken without closing
+/// it.
 fn after_kill(dir: &Dir) -> Option<(Embedded, Dir)> {
     let copy = Dir::new();
     std::fs::copy(dir.file(), copy.file()).unwrap();
@@ -306,7 +307,9 @@ async fn cores_that_work_at_once_lose_nothing() {
             })
         })
         .collect();
-    cores.into_iter().for_each(|core| core.join().unwrap());
+    for core in cores {
+        core.join().unwrap();
+    }
     assert_eq!(ask(&*store, "get n").await, "'2000'");
     assert_eq!(ask(&*store, "hget h f").await, "'2000'");
     assert_eq!(ask(&*store, "llen l").await, "2000");

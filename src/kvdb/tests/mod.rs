@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{ByteSize, Fault, SystemClock};
+use crate::base::{ByteSize, Code, Fault, SystemClock};
 use crate::contract::{Command, KeyValue, KvReply, Running};
 use crate::kvdb::Durability;
 use crate::kvdb::command::TABLE;
 use crate::kvdb::embedded::Embedded;
+use crate::tasks::Tasks;
 
 /// A directory that goes away with the test.
 struct Dir(PathBuf);
@@ -73,7 +74,8 @@ async fn run(store: &dyn KeyValue, command: Command) -> Result<KvReply, Fault> {
     }
 }
 
-/// Runs a line and writes its reply: `nil`, `OK`, `3`, `'text'`, `['a', nil]` or the code of a fault.
+/// Runs a line and writes its reply: `nil`, `OK`, `3`, `'text'`, `['a', nil]` or the code of a
+/// fault.
 async fn ask(store: &dyn KeyValue, line: &str) -> String {
     let command = command(line);
     let name = command.name;
@@ -147,5 +149,31 @@ async fn keys(store: &dyn KeyValue, pattern: &str, count: usize) -> Vec<String> 
             found.sort();
             return found;
         }
+    }
+}
+
+#[tokio::test]
+async fn the_address_chooses_the_store() {
+    let dir = Dir::new();
+    let peer = peer::Peer::start();
+    let open = |url: &str| super::open(url, &dir.0, Durability::Batched, &Tasks::default());
+    for url in [
+        "embedded",
+        "embedded:?memory=2MiB",
+        "embedded://?memory=1GiB",
+        &peer.url(),
+    ] {
+        let store = open(url).unwrap_or_else(|fault| panic!("{url}: {fault:?}"));
+        assert_eq!(ask(&*store, "set k v").await, "OK", "{url}");
+    }
+    for url in [
+        "embedde",
+        "embedded:?memory=many",
+        "embedded/else",
+        "memcached://host",
+        "",
+    ] {
+        let fault = open(url).err().unwrap_or_else(|| panic!("{url}"));
+        assert_eq!(fault.code(), Code::ConfigConstraint, "{url}");
     }
 }

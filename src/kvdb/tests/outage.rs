@@ -1,5 +1,7 @@
 //! Redis goes away and comes back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::contract::KeyValue;
@@ -130,4 +132,37 @@ async fn a_stopped_server_does_not_wait_for_redis() {
     let since = Instant::now();
     tasks.shutdown(Duration::from_secs(30)).await;
     assert!(since.elapsed() < Duration::from_secs(5));
+}
+
+/// Accepts connections, closes them at once and counts them.
+fn refusing() -> (u16, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for _connection in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (port, count)
+}
+
+#[tokio::test]
+async fn many_calls_make_few_attempts_to_connect() {
+    let (port, attempts) = refusing();
+    let store = Redis::open(&format!("redis://127.0.0.1:{port}"), &Tasks::default()).unwrap();
+    let since = Instant::now();
+    let mut calls = 0;
+    while since.elapsed() < Duration::from_millis(400) {
+        assert_eq!(asked(&store, "get k").await, DOWN);
+        tokio::task::yield_now().await;
+        calls += 1;
+    }
+    // Pauses of at least 25, 50, 100, 200 ms.
+    let attempts = attempts.load(Ordering::Relaxed);
+    assert!(
+        (2..=6).contains(&attempts) && calls > 100,
+        "{attempts} attempts, {calls} calls"
+    );
 }

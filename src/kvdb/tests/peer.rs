@@ -144,7 +144,7 @@ fn free_port() -> u16 {
 
 fn spawn(port: u16, more: &[String], dir: &Dir) -> Option<Child> {
     let (config, options) = match more.first() {
-        Some(first) if first.ends_with(".conf") => more.split_at(1),
+        Some(first) if first.ends_with("sentinel.conf") => more.split_at(1),
         _ => more.split_at(0),
     };
     let mut command = Command::new("redis-server");

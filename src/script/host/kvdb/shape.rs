@@ -20,6 +20,7 @@ pub(super) fn plain(reply: KvReply) -> Value {
 }
 
 /// Whether it was done.
+#[expect(clippy::needless_pass_by_value, reason = "all shapes have one type")]
 pub(super) fn done(reply: KvReply) -> Value {
     Value::Bool(reply == KvReply::Ok)
 }

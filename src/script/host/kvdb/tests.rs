@@ -70,7 +70,8 @@ impl Script {
         run(Rc::clone(&self.call), Args::new(args)).await
     }
 
-    /// Runs a function with arguments written as a JSON list; returns the result as JSON, or the fault's code.
+    /// Runs a function with arguments written as a JSON list; returns the result as JSON, or the
+    /// fault's code.
     async fn ask(&self, name: &str, args: &str) -> String {
         let args: Vec<serde_json::Value> = serde_json::from_str(args).unwrap();
         match self.run(name, args.iter().map(Value::from).collect()).await {
@@ -248,8 +249,8 @@ async fn a_misspelt_option_is_named() {
 
 #[test]
 fn every_function_of_the_contract_is_there_and_explained() {
-    let contract = "get set delete exists expire ttl incr decr mget mset hget hset hgetall hdel lpush rpush \
-                    lpop rpop lrange llen sadd srem smembers zadd zrange scan";
+    let contract = "get set delete exists expire ttl incr decr mget mset hget hset hgetall hdel lpush \
+                    rpush lpop rpop lrange llen sadd srem smembers zadd zrange scan";
     for name in contract.split_whitespace() {
         let path = format!("kvdb.{name}");
         assert!(TABLE.iter().any(|function| function.path == path), "{path}");
