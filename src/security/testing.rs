@@ -14,7 +14,7 @@ use crate::contract::{
 };
 
 /// Starts a guard of a body.
-pub(super) fn guard<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
+pub(crate) fn guard_of<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
     let kind = Of::<K>::NEW;
     let body = kind.normal(&body).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -263,7 +263,7 @@ impl Guard for WssGuard {
 mod tests {
     use super::*;
     use crate::contract::{AnyKind as _, Of};
-    use crate::security::testing::{Keys, guard, message, ports};
+    use crate::security::testing::{Keys, guard_of, message, ports};
 
     const NOW: &str = "2026-11-24T05:00:00Z";
     const SECEXT: &str =
@@ -337,7 +337,7 @@ mod tests {
 
     impl Case {
         fn new(more: serde_json::Value) -> Self {
-            let guard = guard::<Wss>(spec(&more));
+            let guard = guard_of::<Wss>(spec(&more));
             Self {
                 guard,
                 ports: ports(now(), Keys::default()),

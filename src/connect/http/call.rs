@@ -1,6 +1,8 @@
 //! One call of a peer: what the script asked for, the attempts, and the answer within its bounds.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -430,19 +432,27 @@ fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
 
 /// Returns why no connection was made, in words that tell nothing of the network to a caller.
 fn reason(error: &reqwest::Error) -> &'static str {
-    let io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let kinds: Vec<_> = io.map(std::io::Error::kind).collect();
+    let refused = |cause: &(dyn Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
+    };
     if error.is_dns() {
         "its name is unknown"
-    } else if kinds.contains(&std::io::ErrorKind::ConnectionRefused) {
+    } else if causes(error).any(refused) {
         "it is refused"
-    } else if causes(error).any(|cause| cause.is::<rustls::Error>())
-        || kinds.contains(&std::io::ErrorKind::InvalidData)
-    {
+    } else if causes(error).any(is_tls) {
         "its certificate is not trusted, or TLS failed otherwise"
     } else {
         "it is not reachable"
     }
+}
+
+/// Tells whether TLS failed; its error may hide in one of input and output, which is no cause of it.
+fn is_tls(cause: &(dyn Error + 'static)) -> bool {
+    let hidden = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    cause.is::<rustls::Error>() || hidden.is_some_and(|hidden| is_tls(hidden))
 }
 
 /// Pings a connection: a GET of its ping path, whatever the status.
