@@ -76,7 +76,7 @@ impl Outcall {
         headers.insert(CORRELATION, value("x-correlation-id", cid.as_str())?);
         Ok(Self {
             url: address::join(&connection.base, path, &params, &query)?,
-            timeout: timeout(request.remove("timeout"))?
+            timeout: timeout(request.remove("timeout").as_ref())?
                 .unwrap_or(connection.spec.timeout.total.into()),
             method,
             headers,
@@ -238,7 +238,7 @@ fn prove(headers: &mut HeaderMap, connection: &Connection) -> Result<(), Fault> 
     proof.set_sensitive(true);
     headers.insert(
         HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| refused(format!("{name:?} is not the name of a header")))?,
+            .map_err(|_invalid| refused(format!("{name:?} is not the name of a header")))?,
         proof,
     );
     Ok(())
@@ -281,8 +281,8 @@ fn as_json(value: &Value) -> Result<Bytes, Fault> {
     Ok(bytes.into())
 }
 
-fn timeout(value: Option<Value>) -> Result<Option<Duration>, Fault> {
-    let seconds = match &value {
+fn timeout(value: Option<&Value>) -> Result<Option<Duration>, Fault> {
+    let seconds = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) => Millis::parse(text).map(Duration::from),
         Some(Value::Int(seconds)) => u64::try_from(*seconds).ok().map(Duration::from_secs),
@@ -409,7 +409,7 @@ fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
     let name = &connection.name;
     let ping = format!("Try `kladka outgoing ping {name}`.");
     let dialling = error.is_connect();
-    let forbidden = causes(error).any(|cause| cause.is::<Forbidden>());
+    let forbidden = causes(error).any(<dyn Error>::is::<Forbidden>);
     let fault = if forbidden {
         let message = format!("'{name}' leads to a link-local address, which is never called");
         Fault::new(Code::OutgoingFailed, message).hint("Give the connection another address.")

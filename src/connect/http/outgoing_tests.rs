@@ -113,6 +113,10 @@ fn answer(status: u16, media_type: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write the value in place"
+)]
 fn start(spec: serde_json::Value) -> Result<Handle, Fault> {
     let kind = Of::<HttpOutgoing>::NEW;
     let spec = kind
@@ -236,6 +240,7 @@ fn on_core(test: impl Future<Output = ()>) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn a_call_says_what_the_script_and_the_connection_said() {
     on_core(async {
         let peer =

@@ -120,7 +120,7 @@ fn filter(query: &str) -> Result<Option<(u32, u32)>, &'static str> {
         let number = number
             .trim()
             .parse::<u32>()
-            .map_err(|_| "a number of $filter is not understood\n")?;
+            .map_err(|_invalid| "a number of $filter is not understood\n")?;
         match field.trim() {
             "month(QUOTE_DATE)" => month = Some(number),
             "year(QUOTE_DATE)" => year = Some(number),
