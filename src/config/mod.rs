@@ -1,7 +1,9 @@
 //! Bootstrap settings: `config/server.toml`, then the environment over it.
 
 mod environment;
+pub(crate) mod interpolate;
 mod project;
+pub(crate) mod schema;
 mod server;
 mod user;
 

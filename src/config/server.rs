@@ -73,7 +73,7 @@ pub struct DatabaseSettings {
 pub struct KvdbSettings {
     /// `embedded`, or `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`.
     pub url: String,
-    /// When the embedded store acknowledges: `everysec` (at most 100 ms may be lost) or `always`.
+    /// When the embedded store acknowledges: `batched` (at most 100 ms may be lost) or `always`.
     pub durability: String,
 }
 
@@ -166,7 +166,7 @@ impl Default for KvdbSettings {
     fn default() -> Self {
         Self {
             url: "embedded".into(),
-            durability: "everysec".into(),
+            durability: "batched".into(),
         }
     }
 }

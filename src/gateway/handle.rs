@@ -68,8 +68,7 @@ async fn process(
         inbound,
         (caller, services, decoded.soap, started),
     );
-    let mut answer = call(core, &ctx, &entry, input).await?;
-    answer.value = sio::check(declaration, answer.value)?;
+    let answer = sio::check_answer(declaration, call(core, &ctx, &entry, input).await?)?;
     let reply = plan.format.encode(declaration, answer, inbound)?;
     if reply.body.len() > gateway.limits.output {
         let limit = gateway.limits.output;

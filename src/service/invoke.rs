@@ -22,9 +22,7 @@ pub(crate) fn invoke<'a>(
         let entry = ctx.services.find(name).ok_or_else(|| unknown(ctx, name))?;
         let declaration = entry.service.declaration();
         let input = sio::bind(declaration, input, &[])?;
-        let mut answer = call(core, ctx, &entry, input).await?;
-        answer.value = sio::check(declaration, answer.value)?;
-        Ok(answer)
+        sio::check_answer(declaration, call(core, ctx, &entry, input).await?)
     })
 }
 

@@ -12,6 +12,7 @@ mod field;
 mod fit;
 mod models;
 mod scalar;
+mod text;
 mod ty;
 
 #[cfg(test)]
@@ -24,3 +25,4 @@ pub(crate) use check::{check, check_answer};
 pub(crate) use declare::declare;
 pub(crate) use field::parse_field;
 pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
+pub(crate) use text::field_text;

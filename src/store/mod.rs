@@ -4,5 +4,20 @@
 
 mod db;
 mod dialect;
+mod job;
+mod object;
+mod package;
+mod revision;
+mod row;
+mod run;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use db::Store;
+pub(crate) use job::JobState;
+pub(crate) use object::{Change, ObjectVersion, WriteRequest};
+pub(crate) use package::{NewPackage, PackageRow};
+pub(crate) use revision::{FileText, Keep, NewRevision, Recording, RevisionRow, Stamp};
+pub(crate) use row::{iso, maybe_iso};
+pub(crate) use run::{Advance, Beyond, Cause, Claim, Ending, NewRun, Placing, Run, RunState};

@@ -10,7 +10,8 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Tells whether a name may start with the character. The colon is for namespaces and not among them.
+/// Tells whether a name may start with the character. The colon is for namespaces and not among
+/// them.
 pub(crate) fn starts_name(c: char) -> bool {
     matches!(c,
         'A'..='Z' | '_' | 'a'..='z' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}'

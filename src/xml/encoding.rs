@@ -1,7 +1,8 @@
 //! Bytes to text: which encoding a document is in, and the refusal of all we do not read.
 //!
-//! UTF-8 with or without a byte order mark, UTF-16 with one, and ISO-8859-1, US-ASCII and windows-1252
-//! where they are declared and the transport does not contradict. Everything else is refused by name.
+//! UTF-8 with or without a byte order mark, UTF-16 with one, and ISO-8859-1, US-ASCII and
+//! windows-1252 where they are declared and the transport does not contradict. Everything else is
+//! refused by name.
 
 use std::borrow::Cow;
 
@@ -50,9 +51,10 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Result<Cow<'
     text(body, encoding)
 }
 
-/// Finds the byte order mark: the encoding, whether big-endian, and the bytes behind it.
+/// The encoding that the mark tells, whether it is big-endian, and the bytes behind it.
 type Mark<'a> = (Option<(Encoding, bool)>, &'a [u8]);
 
+/// Finds the byte order mark, and refuses what looks like an encoding we do not read.
 fn mark(bytes: &[u8]) -> Result<Mark<'_>, Fault> {
     let refused = [
         (&[0, 0, 0xFE, 0xFF][..], "UTF-32"),
@@ -78,7 +80,8 @@ fn mark(bytes: &[u8]) -> Result<Mark<'_>, Fault> {
     Ok(found.unwrap_or((None, bytes)))
 }
 
-/// Returns the encoding name of the XML declaration; the scanner checks the declaration's grammar later.
+/// Returns the encoding name of the XML declaration; the scanner checks the declaration's grammar
+/// later.
 fn declared(bytes: &[u8]) -> Option<String> {
     let head = bytes.strip_prefix(b"<?xml")?;
     let end = head.windows(2).take(1024).position(|pair| pair == b"?>")?;

@@ -36,7 +36,7 @@ fn at(code: Code, what: &str, text: &str, offset: usize, why: &str) -> Fault {
 /// Returns line and column, both from 1, the column in characters.
 pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = before.split(|&byte| byte == b'\n').count();
     let start = before
         .iter()
         .rposition(|&byte| byte == b'\n')

@@ -1,10 +1,12 @@
 //! XML: a strict reader with limits, XPath 1.0, and a writer.
 //!
-//! Reading is three steps: [`encoding`] makes text of bytes, [`scan`] refuses all that is not well-formed
-//! or beyond the [`Limits`] before anything is built, and the parser behind it builds the tree. Comments
-//! and instructions are then dropped and the texts around them joined, so that `<a>ad<!-- -->min</a>` is
-//! `admin` to everyone who asks. A DOCTYPE is refused always, and nothing outside the document is fetched.
+//! Reading is three steps: [`encoding`] makes text of bytes, [`scan`] refuses all that is not
+//! well-formed or beyond the [`Limits`] before anything is built, and the parser behind it builds
+//! the tree. Comments and instructions are then dropped and the texts around them joined, so that
+//! `<a>ad<!-- -->min</a>` is `admin` to everyone who asks. A DOCTYPE is refused always, and nothing
+//! outside the document is fetched.
 
+pub(crate) mod build;
 mod chars;
 mod encoding;
 mod fault;
@@ -17,6 +19,7 @@ mod value;
 mod write;
 mod writer;
 mod xpath;
+mod xpath_words;
 
 pub(crate) use chars::{is_ncname, is_qname};
 pub(crate) use node::Node;
@@ -59,7 +62,8 @@ impl Default for Limits {
     }
 }
 
-/// Reads a document and returns its document node. `charset` is what the transport says, if anything.
+/// Reads a document and returns its document node. `charset` is what the transport says, if
+/// anything.
 pub(crate) fn parse(bytes: &[u8], charset: Option<&str>, limits: &Limits) -> Result<Node, Fault> {
     let text = encoding::decode(bytes, charset)?;
     parse_text(text.into_owned(), limits)
@@ -69,4 +73,11 @@ pub(crate) fn parse(bytes: &[u8], charset: Option<&str>, limits: &Limits) -> Res
 pub(crate) fn parse_text(text: String, limits: &Limits) -> Result<Node, Fault> {
     let facts = scan::scan(&text, limits)?;
     Node::document(text, facts, limits)
+}
+
+/// Returns namespace and local name of the root element, also of a document that is broken further
+/// on.
+pub(crate) fn peek_root(bytes: &[u8], charset: Option<&str>) -> Option<(String, String)> {
+    let text = encoding::decode(bytes, charset).ok()?;
+    scan::root(&text)
 }

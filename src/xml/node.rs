@@ -17,7 +17,8 @@ pub(crate) struct Node {
     pub(super) id: NodeId,
 }
 
-/// A document and what was learnt when reading it. The tree is an arena: dropping it recurses nowhere.
+/// A document and what was learnt when reading it. The tree is an arena: dropping it recurses
+/// nowhere.
 pub(super) struct Doc {
     pub(super) tree: Document<'static>,
     /// The text as it came, for lines.
@@ -146,7 +147,7 @@ impl Node {
         self.doc.facts.has_instruction
     }
 
-    /// Returns the namespace a prefix has here, such as in a QName within a text.
+    /// Returns the namespace a prefix has here, as where a text holds a name with one.
     pub(crate) fn resolve_prefix(&self, prefix: &str) -> Option<&str> {
         let mut id = Some(self.id);
         while let Some(current) = id {

@@ -1,8 +1,9 @@
-//! The scan before any tree: every rule of XML 1.0 and its namespaces, and every limit, in one pass.
+//! The scan before any tree: every rule of XML 1.0 and its namespaces, and every limit, in one
+//! pass.
 //!
-//! It keeps no recursion and allocates only the stack of open elements and the namespaces in scope, so
-//! that hostile input costs nothing but the reading. What passes is well-formed, whatever the parser
-//! behind it would have let through.
+//! It keeps no recursion and allocates only the stack of open elements and the namespaces in scope,
+//! so that hostile input costs nothing but the reading. What passes is well-formed, whatever the
+//! parser behind it would have let through.
 
 use std::borrow::Cow;
 
@@ -22,17 +23,27 @@ pub(crate) struct Facts {
 
 /// Checks a document from its first to its last character.
 pub(crate) fn scan(text: &str, limits: &Limits) -> Result<Facts, Fault> {
-    let mut scan = Scan {
-        text,
-        at: 0,
-        limits,
-        facts: Facts::default(),
-        open: Vec::new(),
-        bindings: vec![("xml", Cow::Borrowed(XML))],
-        root_seen: false,
-    };
+    let mut scan = Scan::new(text, limits);
     scan.document()?;
     Ok(scan.facts)
+}
+
+/// Returns namespace and local name of the root element as far as they can be made out, whatever
+/// follows.
+pub(crate) fn root(text: &str) -> Option<(String, String)> {
+    let limits = Limits::default();
+    let mut scan = Scan::new(text, &limits);
+    scan.declaration().ok()?;
+    loop {
+        scan.skip_space();
+        if scan.starts("<!--") {
+            scan.comment().ok()?;
+        } else if scan.starts("<?") {
+            scan.instruction().ok()?;
+        } else {
+            return scan.root_name();
+        }
+    }
 }
 
 /// The namespace of the prefix `xml`.
@@ -62,6 +73,18 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Scan<'a> {
+    fn new(text: &'a str, limits: &'a Limits) -> Self {
+        Self {
+            text,
+            at: 0,
+            limits,
+            facts: Facts::default(),
+            open: Vec::new(),
+            bindings: vec![("xml", Cow::Borrowed(XML))],
+            root_seen: false,
+        }
+    }
+
     fn document(&mut self) -> Result<(), Fault> {
         self.declaration()?;
         while let Some(byte) = self.peek() {
@@ -175,7 +198,8 @@ impl<'a> Scan<'a> {
     /// Passes one byte of text that has no meaning of its own.
     #[inline]
     pub(super) fn character(&mut self, byte: u8) -> Result<(), Fault> {
-        // 0xEF starts the only two characters above the controls that XML refuses, U+FFFE and U+FFFF.
+        // 0xEF starts the only two characters above the controls that XML refuses, U+FFFE and
+        // U+FFFF.
         if (byte >= 0x20 && byte != 0xEF) || chars::is_space(byte) {
             self.at += 1;
             return Ok(());

@@ -6,6 +6,9 @@ use crate::base::Fault;
 use crate::xml::scan::{Open, Scan, XML, XMLNS};
 use crate::xml::{chars, fault};
 
+/// A key of the XML declaration and what its value must be.
+type Key = (&'static str, fn(&str) -> bool);
+
 /// An attribute of the tag that is being read.
 struct Attribute<'a> {
     name: &'a str,
@@ -44,6 +47,19 @@ impl<'a> Scan<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Reads the root's tag for its namespace and local name.
+    pub(super) fn root_name(&mut self) -> Option<(String, String)> {
+        let start = self.at;
+        if !self.eat("<") {
+            return None;
+        }
+        let name = self.name().ok()?;
+        let attributes = self.attributes().ok()?;
+        self.bind(&attributes).ok()?;
+        let namespace = self.resolve(name, start).ok()?.to_owned();
+        Some((namespace, chars::split(name).1.to_owned()))
     }
 
     pub(super) fn end_tag(&mut self) -> Result<(), Fault> {
@@ -218,7 +234,7 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         self.at += "<?xml".len();
-        let mut keys: &[(&str, fn(&str) -> bool)] = &[
+        let mut keys: &[Key] = &[
             ("version", |value| value == "1.0"),
             ("encoding", is_encoding),
             ("standalone", |value| matches!(value, "yes" | "no")),

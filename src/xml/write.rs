@@ -1,4 +1,5 @@
-//! Values to XML, the mirror of the plain mapping: maps nest, lists repeat their name, null is left out.
+//! Values to XML, the mirror of the plain mapping: maps nest, lists repeat their name, null is left
+//! out.
 
 use crate::base::{Code, Fault, Map, Value};
 use crate::xml::{Writer, chars};

@@ -93,7 +93,8 @@ impl Writer {
     }
 }
 
-/// Adds text with the characters replaced that would mean something else, or that a reader would change.
+/// Adds text with the characters replaced that would mean something else, or that a reader would
+/// change.
 fn escape(out: &mut String, text: &str, in_attribute: bool) {
     for c in text.chars() {
         match c {

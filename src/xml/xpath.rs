@@ -1,15 +1,17 @@
 //! XPath 1.0 with a budget.
 //!
-//! The evaluator counts every node it visits and stops at a budget in proportion to the document, so that
-//! a query costs at most some passes over it. It knows no variables: whoever puts foreign text into an
-//! expression must quote it.
+//! The evaluator counts every node it visits and stops at a budget in proportion to the document,
+//! so that a query costs at most some passes over it. The text of a node counts as one visit
+//! however long it is: an expression that takes the text of the whole document at each of its nodes
+//! is still costly. There are no variables: whoever puts foreign text into an expression must quote
+//! it.
 
 use std::cell::RefCell;
 
 use uppsala::{XPathEvaluator, XPathValue, XmlError};
 
 use crate::base::{Code, Fault, Text};
-use crate::xml::Node;
+use crate::xml::{Node, xpath_words};
 
 /// What an expression gave.
 #[derive(Debug)]
@@ -36,9 +38,12 @@ const KEPT: usize = 8;
 
 type Namespaces = [(Text, Text)];
 
+/// The evaluators of a thread, each with its namespaces.
+type Kept = Vec<(Vec<(Text, Text)>, XPathEvaluator)>;
+
 thread_local! {
     /// Evaluators with their compiled expressions, the latest used last.
-    static EVALUATORS: RefCell<Vec<(Vec<(Text, Text)>, XPathEvaluator)>> =
+    static EVALUATORS: RefCell<Kept> =
         const { RefCell::new(Vec::new()) };
 }
 
@@ -55,6 +60,8 @@ pub(super) fn evaluate(
         );
         return Err(Fault::new(Code::ScriptArgument, message));
     }
+    let words = xpath_words::read(expression);
+    check_prefixes(expression, &words.prefixes, namespaces)?;
     let budget = node
         .doc
         .facts
@@ -62,7 +69,7 @@ pub(super) fn evaluate(
         .saturating_mul(PASSES)
         .saturating_add(SMALL);
     let evaluator = take(namespaces).with_max_node_visits(budget);
-    let result = evaluator.evaluate(&node.doc.tree, node.id, expression);
+    let result = evaluator.evaluate(&node.doc.tree, node.id, &words.rewritten);
     keep(namespaces, evaluator);
     match result.map_err(|error| wrong(expression, &error))? {
         XPathValue::NodeSet(ids) => Ok(XPathResult::Nodes(
@@ -72,6 +79,22 @@ pub(super) fn evaluate(
         XPathValue::Number(number) => Ok(XPathResult::Number(number)),
         XPathValue::Boolean(truth) => Ok(XPathResult::Bool(truth)),
     }
+}
+
+/// Refuses a prefix without a namespace: the evaluator would quietly match nothing.
+fn check_prefixes(
+    expression: &str,
+    prefixes: &[&str],
+    namespaces: &Namespaces,
+) -> Result<(), Fault> {
+    let known = |prefix: &str| prefix == "xml" || namespaces.iter().any(|(own, _)| own == prefix);
+    let Some(prefix) = prefixes.iter().find(|prefix| !known(prefix)) else {
+        return Ok(());
+    };
+    let message = format!("prefix `{prefix}` of XPath `{expression}` has no namespace");
+    Err(Fault::new(Code::ScriptArgument, message).hint(format!(
+        "Add `{prefix}` to the map of namespaces after the expression."
+    )))
 }
 
 fn take(namespaces: &Namespaces) -> XPathEvaluator {

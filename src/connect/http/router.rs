@@ -61,7 +61,7 @@ impl Router {
         }
     }
 
-    fn add(&mut self, route: Arc<Route>) -> Result<(), Fault> {
+    pub(crate) fn add(&mut self, route: Arc<Route>) -> Result<(), Fault> {
         let (shape, names) = shape(&binding(&route).path);
         let index = self.place(&shape, &route)?;
         let Some(place) = self.places.get_mut(index) else {

@@ -1,30 +1,100 @@
-//! The script API, one file for each namespace.
-
-mod data;
-mod moment;
+//! The script API, one file for each namespace. Every language, the reference and the editor stubs walk [`TABLES`].
 
 pub(crate) mod base64;
+pub(crate) mod config;
 pub(crate) mod crypto;
 pub(crate) mod csv;
+mod data;
 pub(crate) mod date;
 pub(crate) mod decimal;
+mod fail;
+mod invoke;
 pub(crate) mod json;
+pub(crate) mod kvdb;
+pub(crate) mod log;
+mod moment;
+pub(crate) mod outgoing;
 pub(crate) mod time;
 pub(crate) mod uuid;
+pub(crate) mod xml;
 
-use crate::contract::HostFn;
+use crate::base::{Code, Fault};
+use crate::contract::{Call, Effect, HostFn, Type};
 
-/// The functions of all namespaces.
+/// All host functions but those of connections, which their kinds declare, in the order the reference shows them.
 pub(crate) const TABLES: &[&[HostFn]] = &[
-    base64::TABLE,
+    invoke::TABLE,
+    fail::TABLE,
+    log::TABLE,
+    kvdb::TABLE,
+    time::TABLE,
     crypto::TABLE,
+    xml::TABLE,
+    json::TABLE,
     csv::TABLE,
+    base64::TABLE,
+    uuid::TABLE,
     date::TABLE,
     decimal::TABLE,
-    json::TABLE,
-    time::TABLE,
-    uuid::TABLE,
 ];
 
-#[cfg(test)]
-mod library_tests;
+/// Splits a path into its namespace or class and its last part; the namespace of `invoke` is empty.
+pub(crate) fn split(path: &'static str) -> (&'static str, &'static str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// Counts a host function against the limits of its call.
+pub(crate) fn admit(call: &Call, function: &HostFn) -> Result<(), Fault> {
+    if function.effect != Effect::Network {
+        return Ok(());
+    }
+    let used = call.outgoing_used.get();
+    let limit = call.ctx.limits.outgoing;
+    if used >= limit {
+        let name = &call.service.name;
+        return Err(Fault::new(
+            Code::TooManyCalls,
+            format!("service '{name}' made more than {limit} outgoing calls"),
+        ));
+    }
+    call.outgoing_used.set(used + 1);
+    Ok(())
+}
+
+/// Checks how many arguments a host function was given.
+pub(crate) fn check_count(function: &HostFn, given: usize) -> Result<(), Fault> {
+    let path = function.path;
+    let open = function.args.last().is_some_and(|arg| arg.ty == Type::Rest);
+    let most = function.args.len();
+    if given > most && !open {
+        let fault = Fault::new(
+            Code::ScriptArgument,
+            format!("'{path}' takes {most} argument(s), got {given}"),
+        );
+        return Err(fault.hint(format!("Its arguments are: {}.", signature(function))));
+    }
+    let required = |arg: &&crate::contract::Arg| !arg.optional && arg.ty != Type::Rest;
+    match function.args.iter().skip(given).find(required) {
+        Some(missing) => Err(Fault::new(
+            Code::ScriptArgument,
+            format!("'{path}' needs the argument `{}`", missing.name),
+        )
+        .hint(format!("Its arguments are: {}.", signature(function)))),
+        None => Ok(()),
+    }
+}
+
+fn signature(function: &HostFn) -> String {
+    let names: Vec<String> = function
+        .args
+        .iter()
+        .map(|arg| match arg.optional {
+            true => format!("{}?", arg.name),
+            false => arg.name.to_owned(),
+        })
+        .collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
+}

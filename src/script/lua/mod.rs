@@ -1,1 +1,34 @@
 //! Luau: compiles scripts, runs calls as coroutines under budgets.
+//!
+//! `load` tries a file in a VM that is thrown away; `service` keeps one VM per service and core. A `vm` is made in a
+//! fixed order: the prelude (`bridge`), host functions (`bind`), the `context`, `require` (`module`), then the
+//! `sandbox` closes. `poll` runs a coroutine under the meter, `convert` moves values, `diagnostic` explains errors.
+
+mod bind;
+mod bridge;
+mod context;
+mod convert;
+mod declare;
+mod diagnostic;
+mod load;
+mod module;
+mod object;
+mod offline;
+mod parallel;
+mod poll;
+mod sandbox;
+mod service;
+#[cfg(test)]
+mod tests;
+mod vm;
+
+use std::rc::Rc;
+
+use crate::contract::Core;
+
+pub(crate) use load::LuaEngine;
+
+/// Frees the VMs of services that no longer exist.
+pub(crate) fn sweep(core: &Rc<Core>) {
+    core.local::<service::Instances>().sweep();
+}

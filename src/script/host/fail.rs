@@ -1,0 +1,66 @@
+//! `ctx.fail{…}`: the service reports a failure of its own choice.
+
+use std::rc::Rc;
+
+use crate::base::{Code, Fault, Text, Value};
+use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
+
+/// The namespace.
+pub(crate) const TABLE: &[HostFn] = &[HostFn {
+    path: "fail",
+    receiver: Receiver::Ctx,
+    args: &[Arg {
+        name: "failure",
+        ty: Type::Map,
+        optional: false,
+    }],
+    returns: Type::Nothing,
+    effect: Effect::Pure,
+    doc: "Ends the call with a failure: `status` (default 500), `code` and `message`, which the caller sees.",
+    examples: &[Example {
+        lua: "pcall(ctx.fail, { status = 404, code = 'NO-RATE', message = 'no rate' })",
+        rhai: "try { ctx.fail(#{ status: 404, code: \"NO-RATE\", message: \"no rate\" }) } catch { false }",
+        result: "false",
+    }],
+    call: HostCall::Now(fail),
+}];
+
+fn fail(_: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+    if let Some(Value::Text(message)) = args.get(0) {
+        return Err(Fault::new(Code::ScriptFailed, message.as_str()));
+    }
+    let mut failure = args.map(0, "failure")?;
+    let message = failure.remove("message").and_then(|value| value.to_text());
+    let code = failure.remove("code").and_then(|value| value.to_text());
+    let status = failure.remove("status").map(status).transpose()?;
+    if let Some(unknown) = failure.names().next() {
+        return Err(Fault::new(
+            Code::ScriptArgument,
+            format!("a failure has no field '{unknown}'"),
+        )
+        .hint("Its fields are status, code and message."));
+    }
+    let message = message.unwrap_or_else(|| Text::const_new("the service reported a failure"));
+    Err(Fault::new(Code::ScriptFailed, message.as_str()).chosen(status, code.map(clean)))
+}
+
+fn status(value: Value) -> Result<u16, Fault> {
+    let number = Args::new(vec![value]).int(0, "status")?;
+    u16::try_from(number)
+        .ok()
+        .filter(|status| (400..=599).contains(status))
+        .ok_or_else(|| {
+            Fault::new(
+                Code::ScriptArgument,
+                format!("status {number} is not one of a failure: use 400 to 599"),
+            )
+        })
+}
+
+/// Keeps a code to one short visible word, as it may travel in headers.
+fn clean(code: Text) -> Text {
+    code.chars()
+        .filter(char::is_ascii_graphic)
+        .take(64)
+        .collect()
+}

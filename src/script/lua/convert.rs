@@ -1,0 +1,276 @@
+//! Values between the host and Luau, in both directions, exactly.
+//!
+//! Into Luau: integers beyond ±2^53 become Luau's `integer`, decimals and larger integers immutable userdata, dates
+//! and UUIDs text, bytes strings. Out of Luau: a table with the keys 1 to n is a list, any other a map sorted by
+//! name, an empty one a map. No script code runs: tables are walked raw.
+
+use bytes::Bytes;
+use mlua::Lua;
+
+use crate::base::{Code, Fault, Handle, Map, Text, Value};
+use crate::script::lua::bridge::Bridge;
+use crate::script::lua::object::{Exact, Held, Raised};
+
+/// The largest integer that a double holds exactly.
+const DOUBLE_MAX: i64 = 1 << 53;
+/// How deep values may be nested.
+const MAX_DEPTH: usize = 64;
+/// How many values one conversion may make.
+const MAX_NODES: usize = 1_000_000;
+/// How many bytes of text one conversion may copy.
+const MAX_BYTES: usize = 64 << 20;
+
+impl Bridge {
+    /// Returns a value as Luau has it. A single integer beyond ±2^53 needs [`Bridge::answer`] or [`Bridge::set`].
+    pub(crate) fn to_lua(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
+        self.push(lua, value, 0)
+    }
+
+    fn push(&self, lua: &Lua, value: Value, depth: usize) -> mlua::Result<mlua::Value> {
+        if depth > MAX_DEPTH * 2 {
+            return Err(mlua::Error::external(too_large(
+                "a value",
+                "nested too deep",
+            )));
+        }
+        let text = |text: &str| lua.create_string(text).map(mlua::Value::String);
+        match value {
+            Value::Null => Ok(mlua::Value::Nil),
+            Value::Bool(truth) => Ok(mlua::Value::Boolean(truth)),
+            Value::Int(number) => Ok(mlua::Value::Integer(number)),
+            Value::Float(number) => Ok(mlua::Value::Number(number)),
+            Value::Text(own) => text(&own),
+            Value::Bytes(bytes) => lua.create_string(&bytes).map(mlua::Value::String),
+            Value::Date(_) | Value::DateTime(_) | Value::Uuid(_) => {
+                text(&value.to_text().unwrap_or_default())
+            }
+            Value::Uint(_) | Value::Decimal(_) => {
+                lua.create_userdata(Exact(value)).map(mlua::Value::UserData)
+            }
+            Value::Handle(handle) => lua
+                .create_any_userdata(Held(handle))
+                .map(mlua::Value::UserData),
+            Value::List(list) => self.push_list(lua, list, depth).map(mlua::Value::Table),
+            Value::Map(map) => self.push_map(lua, map, depth).map(mlua::Value::Table),
+        }
+    }
+
+    fn push_list(&self, lua: &Lua, list: Vec<Value>, depth: usize) -> mlua::Result<mlua::Table> {
+        let table = lua.create_table_with_capacity(list.len(), 0)?;
+        for (index, member) in list.into_iter().enumerate() {
+            self.place(lua, &table, index + 1, member, depth)?;
+        }
+        Ok(table)
+    }
+
+    fn push_map(&self, lua: &Lua, map: Map, depth: usize) -> mlua::Result<mlua::Table> {
+        let table = lua.create_table_with_capacity(0, map.len())?;
+        for (name, member) in map {
+            self.place(lua, &table, name.as_str(), member, depth)?;
+        }
+        Ok(table)
+    }
+
+    /// Sets a key of a table.
+    pub(crate) fn set(
+        &self,
+        lua: &Lua,
+        table: &mlua::Table,
+        key: &str,
+        value: Value,
+    ) -> mlua::Result<()> {
+        self.place(lua, table, key, value, 0)
+    }
+
+    fn place(
+        &self,
+        lua: &Lua,
+        table: &mlua::Table,
+        key: impl mlua::IntoLua,
+        value: Value,
+        depth: usize,
+    ) -> mlua::Result<()> {
+        match big(&value) {
+            Some(number) => self.put.call((table, key, number.to_string())),
+            None => table.raw_set(key, self.push(lua, value, depth + 1)?),
+        }
+    }
+
+    /// Returns a value that leaves a host function; a large integer waits in the holder for the wrapper in Luau.
+    pub(crate) fn answer(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
+        match big(&value) {
+            Some(number) => {
+                self.hold.call::<()>(number.to_string())?;
+                Ok(self.big.clone())
+            }
+            None => self.to_lua(lua, value),
+        }
+    }
+}
+
+fn big(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) if number.unsigned_abs() > DOUBLE_MAX.unsigned_abs() => Some(*number),
+        _ => None,
+    }
+}
+
+/// Reads values out of Luau, within bounds.
+pub(crate) struct Reader {
+    nodes: usize,
+    bytes: usize,
+    /// The way to the value that is read now, for messages.
+    path: Vec<Text>,
+    /// The tables around it, by address.
+    around: Vec<usize>,
+}
+
+impl Reader {
+    /// Starts at a value that messages call `root`.
+    pub(crate) fn new(root: &str) -> Self {
+        Self {
+            nodes: 0,
+            bytes: 0,
+            path: vec![Text::new(root)],
+            around: Vec::new(),
+        }
+    }
+
+    /// Reads a value.
+    pub(crate) fn read(&mut self, value: &mlua::Value) -> Result<Value, Fault> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
+            return Err(too_large(&self.whole(), "too large"));
+        }
+        match value {
+            mlua::Value::Nil => Ok(Value::Null),
+            mlua::Value::Boolean(truth) => Ok(Value::Bool(*truth)),
+            mlua::Value::Integer(number) => Ok(Value::Int(*number)),
+            mlua::Value::Number(number) => Ok(Value::Float(*number)),
+            mlua::Value::String(text) => Ok(self.text(text)),
+            mlua::Value::Buffer(buffer) => Ok(Value::Bytes(Bytes::from(buffer.to_vec()))),
+            mlua::Value::Table(table) => self.table(table),
+            mlua::Value::UserData(data) => self.object(data),
+            other => Err(self.refuse(&format!("is a {}", other.type_name()))),
+        }
+    }
+
+    fn text(&mut self, text: &mlua::LuaString) -> Value {
+        let bytes = text.as_bytes();
+        self.bytes += bytes.len();
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Value::text(text),
+            Err(_binary) => Value::Bytes(Bytes::copy_from_slice(&bytes)),
+        }
+    }
+
+    fn object(&self, data: &mlua::AnyUserData) -> Result<Value, Fault> {
+        if let Ok(exact) = data.borrow::<Exact>() {
+            return Ok(exact.0.clone());
+        }
+        if let Ok(held) = data.borrow::<Held>() {
+            return Ok(Value::Handle(Handle::clone(&held.0)));
+        }
+        if let Ok(raised) = data.borrow::<Raised>() {
+            return Ok(Value::text(raised.0.message()));
+        }
+        Err(self.refuse("is an object that cannot leave the script"))
+    }
+
+    fn table(&mut self, table: &mlua::Table) -> Result<Value, Fault> {
+        let address = table.to_pointer() as usize;
+        if self.around.contains(&address) {
+            return Err(self.refuse("contains itself"));
+        }
+        if self.around.len() >= MAX_DEPTH {
+            return Err(too_large(&self.whole(), "nested too deep"));
+        }
+        self.around.push(address);
+        let length = table.raw_len();
+        let read = if length == 0 {
+            self.map(table)
+        } else {
+            self.list(table, length)
+        };
+        self.around.pop();
+        read
+    }
+
+    fn list(&mut self, table: &mlua::Table, length: usize) -> Result<Value, Fault> {
+        let mut list = Vec::with_capacity(length.min(MAX_NODES));
+        let mut named = false;
+        let mut walk = table.pairs::<mlua::Value, mlua::Value>();
+        let mut members = Vec::with_capacity(length.min(MAX_NODES));
+        for pair in &mut walk {
+            let (key, member) = pair.map_err(|error| self.refuse(&error.to_string()))?;
+            match key {
+                mlua::Value::Integer(index) => members.push((index, member)),
+                _ => named = true,
+            }
+            if members.len() > MAX_NODES {
+                return Err(too_large(&self.whole(), "too large"));
+            }
+        }
+        if named {
+            return Err(self.refuse("mixes list members and named values"));
+        }
+        members.sort_by_key(|(index, _)| *index);
+        let dense = (1..)
+            .zip(&members)
+            .all(|(wanted, (index, _))| *index == wanted);
+        if !dense {
+            return Err(self.refuse("has holes: a list needs all keys from 1"));
+        }
+        for (index, member) in members {
+            self.path.push(Text::from(format!("[{index}]")));
+            list.push(self.read(&member)?);
+            self.path.pop();
+        }
+        Ok(Value::List(list))
+    }
+
+    fn map(&mut self, table: &mlua::Table) -> Result<Value, Fault> {
+        let mut members = Vec::new();
+        for pair in table.pairs::<mlua::Value, mlua::Value>() {
+            let (key, member) = pair.map_err(|error| self.refuse(&error.to_string()))?;
+            if members.len() > MAX_NODES {
+                return Err(too_large(&self.whole(), "too large"));
+            }
+            members.push((self.key(&key)?, member));
+        }
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut map = Map::with_capacity(members.len());
+        for (name, member) in members {
+            self.path.push(Text::from(format!(".{name}")));
+            let member = self.read(&member)?;
+            self.path.pop();
+            map.push(name, member);
+        }
+        Ok(Value::Map(map))
+    }
+
+    fn key(&mut self, key: &mlua::Value) -> Result<Text, Fault> {
+        match key {
+            mlua::Value::String(text) => match self.text(text) {
+                Value::Text(text) => Ok(text),
+                _ => Err(self.refuse("has a name that is not UTF-8")),
+            },
+            mlua::Value::Integer(number) => Ok(Text::from(number.to_string())),
+            mlua::Value::Number(number) => Ok(Text::from(number.to_string())),
+            other => Err(self.refuse(&format!("has a {} as a name", other.type_name()))),
+        }
+    }
+
+    fn whole(&self) -> String {
+        self.path.concat()
+    }
+
+    fn refuse(&self, why: &str) -> Fault {
+        let path = self.whole();
+        Fault::new(Code::ScriptArgument, format!("{path} {why}"))
+    }
+}
+
+fn too_large(what: &str, why: &str) -> Fault {
+    Fault::new(Code::OutputTooLarge, format!("{what} is {why}"))
+}

@@ -1,0 +1,260 @@
+//! `require` and `service`: what a file may ask of its VM while its top level runs.
+//!
+//! Modules come from the sources of the moment only, run once per VM, and what they return is frozen.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Lua, Table};
+
+use crate::base::{Code, Fault, closest};
+use crate::contract::{Source, SourceSet};
+use crate::script::lua::bridge::raise;
+
+/// The state of loading in one VM.
+pub(crate) struct Loader {
+    set: Arc<SourceSet>,
+    /// What the modules returned, by name.
+    ready: RefCell<HashMap<String, mlua::Value>>,
+    /// The modules that run now, outermost first.
+    stack: RefCell<Vec<String>>,
+    /// Paths of the modules used so far.
+    uses: RefCell<BTreeSet<String>>,
+    /// What `service{…}` was called with, and on which line it stands.
+    declared: RefCell<Vec<Declared>>,
+    /// Whether the top level of the file still runs.
+    open: Cell<bool>,
+}
+
+/// One call of `service{…}`.
+#[derive(Clone)]
+pub(crate) struct Declared {
+    /// Its table.
+    pub(crate) table: Table,
+    /// Its line; 0 when unknown.
+    pub(crate) line: u32,
+}
+
+impl Loader {
+    /// Starts loading from a set of sources.
+    pub(crate) fn new(set: Arc<SourceSet>) -> Rc<Self> {
+        Rc::new(Self {
+            set,
+            ready: RefCell::default(),
+            stack: RefCell::default(),
+            uses: RefCell::default(),
+            declared: RefCell::default(),
+            open: Cell::new(true),
+        })
+    }
+
+    /// Adds `require` and `service` to the globals.
+    pub(crate) fn install(self: &Rc<Self>, lua: &Lua, env: &Table) -> mlua::Result<()> {
+        let globals = lua.globals();
+        let this = Rc::clone(self);
+        let environment = env.clone();
+        let find =
+            lua.create_function(move |lua, name: mlua::Value| this.find(lua, &environment, &name))?;
+        let this = Rc::clone(self);
+        let done = lua.create_function(move |_, (name, value): (String, mlua::Value)| {
+            this.done(&name, value).map_err(raise)
+        })?;
+        let this = Rc::clone(self);
+        let failed = lua.create_function(move |_, ()| {
+            drop(this.stack.borrow_mut().pop());
+            Ok(())
+        })?;
+        let require: Function = lua.load(REQUIRE).set_name("=kladka").call((
+            find,
+            done,
+            failed,
+            globals.get::<Function>("pcall")?,
+        ))?;
+        globals.raw_set("require", require)?;
+        let this = Rc::clone(self);
+        let service = lua.create_function(move |lua, table: mlua::Value| {
+            this.service(lua, table).map_err(raise)
+        })?;
+        globals.raw_set("service", service)
+    }
+
+    /// Ends loading: from now on, `require` gives loaded modules only.
+    pub(crate) fn close(&self) {
+        self.open.set(false);
+    }
+
+    /// Returns the paths of the modules used.
+    pub(crate) fn uses(&self) -> Vec<String> {
+        self.uses.borrow().iter().cloned().collect()
+    }
+
+    /// Returns the services that a file returned, in order; none when it is a plain module.
+    pub(crate) fn services(&self, returned: &mlua::Value) -> Result<Vec<Declared>, Fault> {
+        let declared = self.declared.borrow();
+        let known = |value: &mlua::Value| {
+            let table = value.as_table()?;
+            declared.iter().find(|one| one.table == *table).cloned()
+        };
+        if let Some(one) = known(returned) {
+            return Ok(vec![one]);
+        }
+        let listed: Vec<Declared> = match returned.as_table() {
+            Some(list) => list
+                .sequence_values::<mlua::Value>()
+                .filter_map(|value| known(&value.ok()?))
+                .collect(),
+            None => Vec::new(),
+        };
+        if listed.len() == declared.len() {
+            return Ok(listed);
+        }
+        Err(Fault::new(
+            Code::BadDeclaration,
+            "service{…} is called but not returned",
+        )
+        .hint("Write `return service { … }`, or `return { service{…}, service{…} }` for several."))
+    }
+
+    fn service(&self, lua: &Lua, table: mlua::Value) -> Result<mlua::Value, Fault> {
+        let Some(table) = table.as_table() else {
+            return Err(Fault::new(
+                Code::BadDeclaration,
+                "service needs a table: service { … }",
+            ));
+        };
+        if !self.open.get() {
+            return Err(Fault::new(
+                Code::BadDeclaration,
+                "service{…} stands inside a function: services are declared at the top of a file",
+            ));
+        }
+        if let Some(module) = self.stack.borrow().last() {
+            return Err(Fault::new(
+                Code::ScriptModule,
+                format!("module '{module}' declares a service, so no other file can load it"),
+            )
+            .hint("Move what both files need into a plain module."));
+        }
+        let line = lua.inspect_stack(1, |frame| frame.current_line()).flatten();
+        self.declared.borrow_mut().push(Declared {
+            table: table.clone(),
+            line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(0),
+        });
+        Ok(mlua::Value::Table(table.clone()))
+    }
+
+    /// Returns what a module returned, or the function that makes it.
+    fn find(
+        &self,
+        lua: &Lua,
+        env: &Table,
+        name: &mlua::Value,
+    ) -> Result<(mlua::Value, mlua::Value), mlua::Error> {
+        let name = match name {
+            mlua::Value::String(name) => name.to_string_lossy(),
+            other => {
+                let kind = other.type_name();
+                let message = format!("require needs the name of a module, got a {kind}");
+                return Err(raise(Fault::new(Code::ScriptModule, message)));
+            }
+        };
+        if let Some(ready) = self.ready.borrow().get(&name) {
+            return Ok((ready.clone(), mlua::Value::Nil));
+        }
+        let source = self.source(&name).map_err(raise)?;
+        self.uses.borrow_mut().insert(source.path.clone());
+        self.stack.borrow_mut().push(name);
+        let function = compile(lua, &source, env)?;
+        Ok((mlua::Value::Nil, mlua::Value::Function(function)))
+    }
+
+    fn source(&self, name: &str) -> Result<Arc<Source>, Fault> {
+        let stack = self.stack.borrow();
+        if let Some(start) = stack.iter().position(|running| running == name) {
+            let circle = stack.iter().skip(start).map(String::as_str);
+            let circle = circle.chain([name]).collect::<Vec<_>>().join(" → ");
+            let message = format!("module '{name}' requires itself: {circle}");
+            return Err(Fault::new(Code::ScriptModule, message)
+                .hint("Move what both need into a third module."));
+        }
+        let source = self.set.module(name).ok_or_else(|| self.unknown(name))?;
+        if !self.open.get() {
+            let message = format!("module '{name}' is not loaded yet");
+            return Err(Fault::new(Code::ScriptModule, message)
+                .hint("Call require at the top of the file, not inside a function."));
+        }
+        Ok(Arc::clone(source))
+    }
+
+    fn unknown(&self, name: &str) -> Fault {
+        let fault = Fault::new(
+            Code::ScriptModule,
+            format!("there is no module named '{name}'"),
+        );
+        let names = self.set.by_module.keys().map(String::as_str);
+        match closest(name, names) {
+            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+            None => fault.hint(format!(
+                "Modules are files of scripts/ and stdlib/: scripts/{}.lua.",
+                name.replace('.', "/")
+            )),
+        }
+    }
+
+    fn done(&self, name: &str, value: mlua::Value) -> Result<mlua::Value, Fault> {
+        drop(self.stack.borrow_mut().pop());
+        if value.is_nil() {
+            let message = format!("module '{name}' returns nothing");
+            return Err(Fault::new(Code::ScriptModule, message)
+                .hint("End the file with `return M`, the table of its functions."));
+        }
+        freeze(&value, 8);
+        self.ready
+            .borrow_mut()
+            .insert(name.to_owned(), value.clone());
+        Ok(value)
+    }
+}
+
+/// Runs the module in Luau, so that its top level can give way like any script.
+const REQUIRE: &str = "
+local find, done, failed, pcall = ...
+local rethrow = error
+return function(name)
+  local value, make = find(name)
+  if make == nil then
+    return value
+  end
+  local ok, result = pcall(make)
+  if not ok then
+    failed()
+    rethrow(result, 0)
+  end
+  return done(name, result)
+end
+";
+
+/// Compiles one source under its path as chunk name.
+pub(crate) fn compile(lua: &Lua, source: &Source, env: &Table) -> mlua::Result<Function> {
+    lua.load(source.text.as_str())
+        .set_name(format!("@{}", source.path))
+        .set_mode(mlua::chunk::ChunkMode::Text)
+        .set_environment(env.clone())
+        .into_function()
+}
+
+/// Makes a table and those in it read-only.
+fn freeze(value: &mlua::Value, depth: u32) {
+    let Some(table) = value.as_table() else {
+        return;
+    };
+    if depth == 0 || table.is_readonly() {
+        return;
+    }
+    table.set_readonly(true);
+    for (_, member) in table.pairs::<mlua::Value, mlua::Value>().flatten() {
+        freeze(&member, depth - 1);
+    }
+}

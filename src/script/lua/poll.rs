@@ -1,0 +1,100 @@
+//! Polls a coroutine inside its budgets, and lets the core's loop run when it gives way.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mlua::Lua;
+
+use crate::script::meter::{Meter, Running};
+
+/// The future of a coroutine under a meter. Everything it sets while polling is undone by guards, so that a panic or
+/// a drop leaves the core and the VM as they were.
+pub(crate) struct Metered<F> {
+    future: Pin<Box<F>>,
+    bounds: Bounds,
+    waker: Waker,
+}
+
+/// What a poll happens under.
+pub(crate) struct Bounds {
+    /// The meter of the core.
+    pub(crate) meter: Rc<Meter>,
+    /// The call.
+    pub(crate) running: Rc<Running>,
+    /// The VM.
+    pub(crate) lua: Lua,
+    /// The memory the VM may use, in bytes.
+    pub(crate) memory: usize,
+}
+
+impl<F> Metered<F> {
+    /// Puts a future under bounds.
+    pub(crate) fn new(future: F, bounds: Bounds) -> Self {
+        let waker = Waker::from(Arc::clone(bounds.running.gate()));
+        Self {
+            future: Box::pin(future),
+            bounds,
+            waker,
+        }
+    }
+}
+
+impl Bounds {
+    /// Runs something inside the bounds that does not wait.
+    pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
+        let _entered = self.meter.enter(&self.running);
+        let _memory = MemoryGuard::set(&self.lua, self.memory);
+        run()
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let gate = Arc::clone(this.bounds.running.gate());
+        gate.open(context.waker());
+        let future = this.future.as_mut();
+        let waker = &this.waker;
+        let polled = this
+            .bounds
+            .within(|| future.poll(&mut Context::from_waker(waker)));
+        if polled.is_pending() && gate.release() {
+            wake_later(context);
+        }
+        polled
+    }
+}
+
+/// Wakes the task after the loop has looked at its sockets and timers.
+fn wake_later(context: &mut Context<'_>) {
+    let mut turn = std::pin::pin!(tokio::task::yield_now());
+    if turn.as_mut().poll(context).is_ready() {
+        context.waker().wake_by_ref();
+    }
+}
+
+/// Keeps a memory limit in force; with one, each allocation of ours is a protected call, so it holds only while the
+/// script runs.
+pub(crate) struct MemoryGuard<'a> {
+    lua: &'a Lua,
+    before: usize,
+}
+
+impl<'a> MemoryGuard<'a> {
+    /// Sets the limit of a VM until the guard drops; 0 lifts it.
+    pub(crate) fn set(lua: &'a Lua, limit: usize) -> Self {
+        let before = lua.set_memory_limit(limit).unwrap_or_default();
+        Self { lua, before }
+    }
+}
+
+impl Drop for MemoryGuard<'_> {
+    fn drop(&mut self) {
+        // It cannot fail: the VM has our allocator.
+        drop(self.lua.set_memory_limit(self.before));
+    }
+}

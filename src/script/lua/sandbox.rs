@@ -1,0 +1,119 @@
+//! The world a script sees: no files, no processes, no bytecode, nothing that two calls could share by accident.
+
+use mlua::state::{GcIncParams, GcMode};
+use mlua::{Lua, LuaOptions, StdLib, Table};
+
+use crate::base::{Code, Fault, closest};
+use crate::script::lua::bridge::raise;
+
+/// What is taken out of the globals before they are frozen. `coroutine` goes because mlua's own yields would show in
+/// it; scripts have `parallel`. It must go last: waiting host functions read it when they are made.
+const REMOVED: &[&str] = &[
+    "loadstring",
+    "getfenv",
+    "setfenv",
+    "newproxy",
+    "collectgarbage",
+    "debug",
+    "gcinfo",
+    "coroutine",
+];
+
+/// How many finished coroutines a VM keeps to use again.
+const SPARE_COROUTINES: usize = 64;
+
+/// How much the collector does in one step, in KiB.
+const GC_STEP: i32 = 128;
+
+/// Makes an empty VM with the standard library.
+pub(crate) fn open() -> mlua::Result<Lua> {
+    // Panics of host functions never enter the VM (`bind` turns them into faults), so the plain `pcall` may stay:
+    // mlua's other one cannot be waited in.
+    let options = LuaOptions::new().thread_pool_size(SPARE_COROUTINES);
+    let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
+    lua.globals().raw_remove("require")?;
+    // Garbage counts against the memory limit, and by default the collector does so little at each allocation that a
+    // few large texts reach it.
+    let collector = GcIncParams::default().step_size(GC_STEP);
+    lua.gc_set_mode(GcMode::Incremental(collector));
+    Ok(lua)
+}
+
+/// Removes, freezes and guards the globals, and returns the environment of the scripts.
+///
+/// Everything that scripts may call must be in the globals before.
+pub(crate) fn close(lua: &Lua, env: &Table) -> mlua::Result<()> {
+    let globals = lua.globals();
+    for name in REMOVED {
+        globals.raw_remove(*name)?;
+    }
+    let names = names(&globals);
+    let strict = lua.create_table()?;
+    strict.raw_set(
+        "__index",
+        lua.create_function(
+            move |_, (_, name): (Table, mlua::Value)| -> mlua::Result<()> {
+                Err(raise(undefined(&shown(&name), &names)))
+            },
+        )?,
+    )?;
+    strict.raw_set("__metatable", false)?;
+    strict.set_readonly(true);
+    globals.set_metatable(Some(strict))?;
+    lua.sandbox(true)?;
+    guard(lua, env, &globals)
+}
+
+fn guard(lua: &Lua, env: &Table, globals: &Table) -> mlua::Result<()> {
+    let meta = lua.create_table()?;
+    meta.raw_set("__index", globals)?;
+    meta.raw_set(
+        "__newindex",
+        lua.create_function(
+            |_, (_, name, _): (Table, mlua::Value, mlua::Value)| -> mlua::Result<()> {
+                Err(raise(undeclared(&shown(&name))))
+            },
+        )?,
+    )?;
+    meta.raw_set("__metatable", false)?;
+    meta.set_readonly(true);
+    env.set_metatable(Some(meta))?;
+    env.set_readonly(true);
+    // Without it every library call is several times slower; changes to read-only clear it.
+    env.set_safeenv(true);
+    Ok(())
+}
+
+fn names(globals: &Table) -> Vec<String> {
+    let mut names: Vec<String> = globals
+        .pairs::<String, mlua::Value>()
+        .flatten()
+        .map(|(name, _)| name)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn undefined(name: &str, names: &[String]) -> Fault {
+    let fault = Fault::new(Code::ScriptError, format!("undefined name '{name}'"));
+    match closest(name, names.iter().map(String::as_str)) {
+        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+        None => fault.hint("Declare it before its use with `local`."),
+    }
+}
+
+fn undeclared(name: &str) -> Fault {
+    Fault::new(Code::ScriptError, format!("'{name}' is not declared")).hint(format!(
+        "Write `local {name} = …`: calls share no variables."
+    ))
+}
+
+/// Returns a key as messages show it.
+pub(crate) fn shown(key: &mlua::Value) -> String {
+    let text = match key {
+        mlua::Value::String(text) => text.to_string_lossy(),
+        mlua::Value::Integer(number) => number.to_string(),
+        other => format!("({})", other.type_name()),
+    };
+    text.chars().take(80).collect()
+}

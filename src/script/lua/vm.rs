@@ -1,0 +1,195 @@
+//! One Luau VM: made in the right order, for one service on one core, or to try a file.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Lua, MetaMethod, MultiValue, Table, VmState};
+
+use crate::base::{Fault, Text};
+use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
+use crate::script::host;
+use crate::script::host::log::Level;
+use crate::script::lua::bind;
+use crate::script::lua::bridge::{Bridge, raise};
+use crate::script::lua::context::{self, Context};
+use crate::script::lua::module::{self, Loader};
+use crate::script::lua::object::Held;
+use crate::script::lua::{diagnostic, parallel, sandbox};
+use crate::script::meter::{Meter, Verdict};
+
+/// A VM whose globals are frozen, ready to load one file.
+pub(crate) struct Vm {
+    /// The VM. Dropped after everything that points into it.
+    pub(crate) lua: Lua,
+    /// What its parts share.
+    pub(crate) bridge: Rc<Bridge>,
+    /// The shared parts of contexts.
+    pub(crate) context: Context,
+    /// `require` and `service`.
+    pub(crate) loader: Rc<Loader>,
+    env: Table,
+}
+
+/// What a VM is made of.
+pub(crate) struct Parts<'a> {
+    /// The meter of the core.
+    pub(crate) meter: &'a Rc<Meter>,
+    /// The script API.
+    pub(crate) tables: &'a [&'static [HostFn]],
+    /// The sources it may load.
+    pub(crate) set: &'a Arc<SourceSet>,
+    /// The service it is for; `None` to try a file.
+    pub(crate) declaration: Option<&'a Declaration>,
+}
+
+impl Vm {
+    /// Makes a VM. The order matters: waiting functions first, then removal, then freezing.
+    pub(crate) fn open(parts: &Parts<'_>) -> mlua::Result<Self> {
+        let lua = sandbox::open()?;
+        let bridge = Bridge::install(&lua, Rc::clone(parts.meter))?;
+        let env = lua.create_table()?;
+        let loader = Loader::new(Arc::clone(parts.set));
+        libraries(&lua, &bridge, parts.tables)?;
+        classes(&lua, &bridge, parts.tables)?;
+        let context = Context::install(&lua, &bridge, parts.tables, parts.declaration)?;
+        parallel::install(&lua)?;
+        print(&lua, &bridge)?;
+        loader.install(&lua, &env)?;
+        sandbox::close(&lua, &env)?;
+        interrupt(&lua, parts.meter);
+        Ok(Self {
+            lua,
+            bridge,
+            context,
+            loader,
+            env,
+        })
+    }
+
+    /// Compiles a file.
+    pub(crate) fn compile(&self, source: &Source) -> mlua::Result<Function> {
+        module::compile(&self.lua, source, &self.env)
+    }
+}
+
+fn interrupt(lua: &Lua, meter: &Rc<Meter>) {
+    let meter = Rc::clone(meter);
+    let collected = Cell::new(0);
+    lua.set_interrupt(move |lua| match meter.judge() {
+        Verdict::Skip => Ok(VmState::Continue),
+        Verdict::Go => {
+            relieve(lua, &meter, &collected);
+            Ok(VmState::Continue)
+        }
+        Verdict::Yield => Ok(VmState::Yield),
+        Verdict::Over(fault) => Err(raise(placed(lua, &meter, fault))),
+    });
+}
+
+/// Collects garbage when a script nears its memory limit, so that only what it holds counts. `collected` is what was
+/// left the last time: when little more has come since, nothing would be gained.
+fn relieve(lua: &Lua, meter: &Meter, collected: &Cell<usize>) {
+    let Some(running) = meter.running() else {
+        return;
+    };
+    let limit = running.call.ctx.limits.memory;
+    let used = lua.used_memory();
+    if used > limit / 2 && used > collected.get().saturating_add(limit / 8) {
+        // A failure to collect shows as the memory error that follows.
+        drop(lua.gc_collect());
+        collected.set(lua.used_memory());
+    } else if used < collected.get() {
+        collected.set(used);
+    }
+}
+
+/// Adds the line that runs: the traceback of an interrupt begins one frame too late.
+fn placed(lua: &Lua, meter: &Meter, fault: Fault) -> Fault {
+    if fault.place().is_some() {
+        return fault;
+    }
+    let place = (0..8).find_map(|level| lua.inspect_stack(level, diagnostic::place_of).flatten());
+    let (Some(place), Some(running)) = (place, meter.running()) else {
+        return fault;
+    };
+    let fault = fault.at(place);
+    running.end_at(fault.clone());
+    fault
+}
+
+/// Adds the libraries: `json.parse` becomes the function `parse` of the global `json`.
+fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
+    let globals = lua.globals();
+    let mut names: Vec<&str> = Vec::new();
+    for function in context::functions(tables, Receiver::Library) {
+        let (space, name) = host::split(function.path);
+        let made = bind::bind(lua, bridge, function, &bind::Owner::default())?;
+        if space.is_empty() {
+            globals.raw_set(name, made)?;
+            continue;
+        }
+        if !names.contains(&space) {
+            globals.raw_set(space, lua.create_table()?)?;
+            names.push(space);
+        }
+        globals.raw_get::<Table>(space)?.raw_set(name, made)?;
+    }
+    names
+        .into_iter()
+        .try_for_each(|space| context::seal(lua, &globals.raw_get(space)?, space))
+}
+
+/// Makes the method tables of host objects, and lets objects find them.
+fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
+    for function in context::functions(tables, Receiver::Method) {
+        let (class, name) = host::split(function.path);
+        let made = bind::bind(lua, bridge, function, &bind::Owner::default())?;
+        let mut classes = bridge.classes.borrow_mut();
+        if !classes.contains_key(class) {
+            classes.insert(class, lua.create_table()?);
+        }
+        if let Some(methods) = classes.get(class) {
+            methods.raw_set(name, made)?;
+        }
+    }
+    for (class, methods) in bridge.classes.borrow().iter() {
+        context::seal(lua, methods, class)?;
+    }
+    let shared = Rc::clone(bridge);
+    lua.register_userdata_type::<Held>(move |registry| {
+        use mlua::UserDataMethods as _;
+        registry.add_meta_method(MetaMethod::Index, move |_, this, key: mlua::Value| {
+            let methods = shared.classes.borrow().get(this.0.0.class()).cloned();
+            methods.map_or(Ok(mlua::Value::Nil), |methods| methods.get(key))
+        });
+        registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
+            Ok(format!("{:?}", this.0))
+        });
+        registry.add_meta_function(
+            MetaMethod::Eq,
+            |_, (one, other): (mlua::AnyUserData, mlua::AnyUserData)| {
+                Ok(one.borrow::<Held>()?.0 == other.borrow::<Held>()?.0)
+            },
+        );
+    })
+}
+
+/// Makes `print` a line of the log.
+fn print(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<()> {
+    let shared = Rc::clone(bridge);
+    let print = lua.create_function(move |_, values: MultiValue| {
+        let call = bind::current(&shared, "print")?;
+        let texts = values.iter().map(mlua::Value::to_string);
+        let line = texts.collect::<mlua::Result<Vec<String>>>()?.join("\t");
+        host::log::emit(&call, Level::Info, &line);
+        Ok(())
+    })?;
+    lua.globals().raw_set("print", print)
+}
+
+/// The text of a Lua string, if it is text.
+pub(crate) fn text_of(value: &mlua::Value) -> Option<Text> {
+    let text = value.as_string()?;
+    text.to_str().ok().map(|text| Text::new(&*text))
+}

@@ -1,0 +1,313 @@
+//! Bounds what a call may use of its core: time inside `poll`, and time without letting others run.
+//!
+//! One [`Meter`] per core knows the call that runs at this moment. A script engine enters it for each poll and asks
+//! [`Meter::judge`] at its safepoints. What was spent is latched: once over, always over.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+
+use crate::base::{Code, Fault};
+use crate::contract::{Call, CoreLocal};
+
+/// How long a script runs before others get their turn.
+const TURN: Duration = Duration::from_millis(2);
+/// How long a script may hold its core where it cannot be interrupted.
+const HOLD: Duration = Duration::from_millis(50);
+/// The clock is read at every so many safepoints, at most, while they follow each other closely.
+const STRIDE: u32 = 32;
+
+/// What runs on this core now, and since when.
+#[derive(Default)]
+pub(crate) struct Meter {
+    /// The call whose script is being polled; set on entry, restored on exit.
+    current: RefCell<Option<Rc<Running>>>,
+    /// When the poll began, moved on by the time that nested calls took.
+    since: Cell<Option<Instant>>,
+    /// When the clock was last read.
+    read: Cell<Option<Instant>>,
+    /// Safepoints until the clock is read again.
+    left: Cell<u32>,
+    /// How many safepoints lie between two readings now.
+    stride: Cell<u32>,
+    /// The thread's own CPU time when this poll should have ended, if it was asked to.
+    overdue: Cell<Option<Duration>>,
+    /// The thread's own CPU time when the poll began; read only when the call nears its limit.
+    mark: Cell<Option<Duration>>,
+}
+
+impl CoreLocal for Meter {}
+
+/// A call under way: what it may use and what it has used.
+pub(crate) struct Running {
+    /// The call, as host functions see it.
+    pub(crate) call: Rc<Call>,
+    /// Swallows wake-ups while the script gives way.
+    gate: Arc<Gate>,
+    limit: Duration,
+    used: Cell<Duration>,
+    manners: Manners,
+    /// Why the call must end; latched.
+    over: RefCell<Option<Fault>>,
+}
+
+/// Whether a call lets others run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// It runs on a core and gives way every two milliseconds.
+    Shared,
+    /// It has the thread for itself, as when a file is checked.
+    Alone,
+}
+
+/// What a script must do at a safepoint.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// Go on; nothing was looked at.
+    Skip,
+    /// Go on; this was one of the safepoints at which the clock is read.
+    Go,
+    /// Give way, where that is possible.
+    Yield,
+    /// Fail with this.
+    Over(Fault),
+}
+
+impl Running {
+    /// Starts the account of a call.
+    pub(crate) fn new(call: Rc<Call>, limit: Duration, manners: Manners) -> Rc<Self> {
+        Rc::new(Self {
+            call,
+            gate: Arc::default(),
+            limit,
+            used: Cell::default(),
+            manners,
+            over: RefCell::default(),
+        })
+    }
+
+    /// Returns the gate between the script's wake-ups and its task.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Ends the call: every safepoint from now on fails with this fault.
+    pub(crate) fn end(&self, fault: Fault) {
+        self.over.borrow_mut().get_or_insert(fault);
+    }
+
+    /// Replaces why the call must end by the same with a place.
+    pub(crate) fn end_at(&self, fault: Fault) {
+        drop(self.over.borrow_mut().replace(fault));
+    }
+
+    /// Returns why the call must end, if it must.
+    pub(crate) fn over(&self) -> Option<Fault> {
+        self.over.borrow().clone()
+    }
+
+    /// Tells whether the call is so near its limit that its time is worth measuring well.
+    fn is_near(&self) -> bool {
+        self.manners == Manners::Alone || self.used.get() > self.limit / 2
+    }
+}
+
+impl Meter {
+    /// Makes `running` the current call until the guard drops.
+    pub(crate) fn enter(self: &Rc<Self>, running: &Rc<Running>) -> Entered {
+        let now = Instant::now();
+        let outer = Outer {
+            current: self.current.replace(Some(Rc::clone(running))),
+            since: self.since.replace(Some(now)),
+            overdue: self.overdue.take(),
+        };
+        self.mark.set(running.is_near().then(thread_cpu).flatten());
+        self.read.set(Some(now));
+        self.stride.set(1);
+        self.left.set(1);
+        Entered {
+            meter: Rc::clone(self),
+            began: now,
+            outer: Some(outer),
+        }
+    }
+
+    /// Returns the call that runs now.
+    pub(crate) fn running(&self) -> Option<Rc<Running>> {
+        self.current.borrow().clone()
+    }
+
+    /// Decides at a safepoint. Reads the clock at some of them only.
+    pub(crate) fn judge(&self) -> Verdict {
+        let current = self.current.borrow();
+        let Some(running) = current.as_ref() else {
+            return Verdict::Skip;
+        };
+        if let Some(fault) = running.over.borrow().as_ref() {
+            return Verdict::Over(fault.clone());
+        }
+        let left = self.left.get();
+        if left > 1 {
+            self.left.set(left - 1);
+            return Verdict::Skip;
+        }
+        self.look(running)
+    }
+
+    fn look(&self, running: &Running) -> Verdict {
+        let now = Instant::now();
+        let held = self.since.get().map_or(Duration::ZERO, |since| now - since);
+        self.pace(now);
+        if running.used.get() + held > running.limit
+            && running.used.get() + self.spent(now) > running.limit
+        {
+            running.end(cpu_spent(running));
+        } else if running.manners == Manners::Shared && held >= TURN {
+            if !self.stuck(held) {
+                running.gate.hold.store(true, Ordering::Release);
+                return Verdict::Yield;
+            }
+            running.end(held_core(running));
+        }
+        running.over().map_or(Verdict::Go, Verdict::Over)
+    }
+
+    /// Returns what this poll took. On a busy machine the thread may have waited for the processor meanwhile, which
+    /// must not count; asking the system is slow, so it is asked only where the answer may matter.
+    fn spent(&self, now: Instant) -> Duration {
+        let wall = self.since.get().map_or(Duration::ZERO, |since| now - since);
+        let own = self
+            .mark
+            .get()
+            .zip(self.mark.get().and_then(|_| thread_cpu()));
+        own.map_or(wall, |(mark, cpu)| cpu.saturating_sub(mark).min(wall))
+    }
+
+    /// Safepoints far apart (a long library call between them) are each worth a reading.
+    fn pace(&self, now: Instant) {
+        let gap = self
+            .read
+            .replace(Some(now))
+            .map_or(Duration::ZERO, |read| now - read);
+        let stride = if gap > Duration::from_micros(500) {
+            (self.stride.get() / 8).max(1)
+        } else {
+            (self.stride.get() * 2).min(STRIDE)
+        };
+        self.stride.set(stride);
+        self.left.set(stride);
+    }
+
+    /// Tells whether the poll went on for too long after it was asked to give way. On a busy machine the thread may
+    /// have waited itself, so its own CPU time must agree.
+    fn stuck(&self, held: Duration) -> bool {
+        let Some(overdue) = self.overdue.get() else {
+            self.overdue.set(Some(thread_cpu().unwrap_or_default()));
+            return false;
+        };
+        held >= HOLD && thread_cpu().is_none_or(|now| now.saturating_sub(overdue) + TURN >= HOLD)
+    }
+}
+
+/// Returns the CPU time of this thread, where the system tells.
+pub(crate) fn thread_cpu() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+fn cpu_spent(running: &Running) -> Fault {
+    let limit = running.limit.as_millis();
+    Fault::new(
+        Code::CpuBudget,
+        format!(
+            "service '{}' spent its CPU budget of {limit} ms",
+            running.call.service.name
+        ),
+    )
+    .hint("Do less per call, or declare a larger budget: `cpu = \"1s\"`.")
+}
+
+fn held_core(running: &Running) -> Fault {
+    let limit = HOLD.as_millis();
+    let name = &running.call.service.name;
+    Fault::new(
+        Code::CpuBudget,
+        format!("service '{name}' held its core for {limit} ms where it cannot give way"),
+    )
+    .hint(
+        "Comparators, pattern callbacks and metamethods must be quick; move the work out of them.",
+    )
+}
+
+struct Outer {
+    current: Option<Rc<Running>>,
+    since: Option<Instant>,
+    overdue: Option<Duration>,
+}
+
+/// The stay of a call in the meter; its drop restores what was there before.
+pub(crate) struct Entered {
+    meter: Rc<Meter>,
+    began: Instant,
+    outer: Option<Outer>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        if let Some(running) = self.meter.current.borrow().as_ref() {
+            running.used.set(running.used.get() + self.meter.spent(now));
+        }
+        self.meter.mark.set(None);
+        let Some(outer) = self.outer.take() else {
+            return;
+        };
+        // What this call took is not charged to the one around it.
+        let since = outer.since.map(|since| since + (now - self.began));
+        drop(self.meter.current.replace(outer.current));
+        self.meter.since.set(since);
+        self.meter.overdue.set(outer.overdue);
+        self.meter.read.set(Some(now));
+        self.meter.stride.set(1);
+        self.meter.left.set(1);
+    }
+}
+
+/// Stands between a script's wake-ups and its task. A script that gives way wakes its task at once, which would keep
+/// the loop from its sockets; the gate swallows that wake, and the poll defers it.
+#[derive(Default)]
+pub(crate) struct Gate {
+    hold: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Gate {
+    /// Opens the gate towards a task, for one poll.
+    pub(crate) fn open(&self, task: &Waker) {
+        self.hold.store(false, Ordering::Release);
+        self.task.register(task);
+    }
+
+    /// Tells whether the script gave way, and lets wake-ups pass again. The caller must then poll once more.
+    pub(crate) fn release(&self) -> bool {
+        self.hold.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.hold.load(Ordering::Acquire) {
+            self.task.wake();
+        }
+    }
+}
