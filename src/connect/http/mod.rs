@@ -15,6 +15,8 @@ mod exchange;
 mod fallback;
 mod outgoing;
 mod outgoing_spec;
+#[cfg(test)]
+mod outgoing_tests;
 mod partner;
 mod path;
 mod response;
