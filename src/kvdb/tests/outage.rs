@@ -95,31 +95,34 @@ async fn a_full_redis_says_so() {
 }
 
 #[test]
-fn each_runtime_has_one_connection() {
+fn each_core_has_one_connection_and_the_control_plane_another() {
     let peer = Peer::start();
     let store = store(&peer);
-    let use_it = |runtime: &tokio::runtime::Runtime| {
-        runtime.block_on(async {
-            let all = (0..50).map(|_| ask(&store, "incr n"));
-            assert_eq!(futures_util::future::join_all(all).await.len(), 50);
-        });
+    let fifty = async || {
+        let all = (0..50).map(|_| ask(&store, "incr n"));
+        assert_eq!(futures_util::future::join_all(all).await.len(), 50);
     };
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
+    let core = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let options = tokio::runtime::LocalOptions::default();
+        builder.enable_all().build_local(options).unwrap()
     };
-    let cores = [runtime(), runtime()];
-    cores.iter().for_each(use_it);
-    cores.iter().for_each(use_it);
+    let cores = [core(), core()];
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let control = builder.worker_threads(2).enable_all().build().unwrap();
+    for _ in 0..2 {
+        for core in &cores {
+            core.block_on(fifty());
+        }
+        control.block_on(fifty());
+    }
     let clients = peer.cli(&["client", "list", "type", "normal"]);
     let ours = clients
         .lines()
         .filter(|line| !line.contains("cmd=client"))
         .count();
-    assert_eq!(ours, 2, "{clients}");
-    assert_eq!(peer.cli(&["get", "n"]).trim(), "200");
+    assert_eq!(ours, 3, "{clients}");
+    assert_eq!(peer.cli(&["get", "n"]).trim(), "300");
 }
 
 #[tokio::test]
