@@ -30,7 +30,16 @@ pub(crate) struct Bridge {
     /// Makes the metatable of a payload with declared names.
     pub(crate) payload: Function,
     /// The methods of host objects by class; filled once while the VM is made.
-    pub(crate) classes: RefCell<HashMap<&'static str, Table>>,
+    pub(crate) classes: RefCell<HashMap<&'static str, Class>>,
+}
+
+/// What scripts can do with the host objects of one class.
+#[derive(Clone)]
+pub(crate) struct Class {
+    /// Its methods; strict.
+    pub(crate) methods: Table,
+    /// What is read like a field: functions of the object.
+    pub(crate) properties: Table,
 }
 
 const PRELUDE: &str = include_str!("prelude.lua");

@@ -165,6 +165,20 @@ const TABLE: &[HostFn] = &[
             Ok(Value::text(&node.downcast::<Node>().unwrap().0))
         }),
     ),
+    HostFn {
+        path: "test.node.size",
+        receiver: Receiver::Method,
+        args: &[],
+        returns: Type::Int,
+        effect: Effect::Pure,
+        doc: "Property: how long its text is.",
+        examples: &[],
+        call: HostCall::Now(|_, mut args| {
+            let node = args.handle(0, "node")?;
+            let size = node.downcast::<Node>().unwrap().0.len();
+            Ok(Value::Int(i64::try_from(size).unwrap()))
+        }),
+    },
     host(
         "outgoing.http.get",
         Receiver::Method,
@@ -857,6 +871,10 @@ fn host_objects_have_methods_and_lists_walk() {
         ctx.response.payload.r = s .. #probe.nodes() .. probe.nodes()[2]:text()";
     assert_eq!(result(code), Value::text("abc3b"));
     assert_eq!(
+        result("ctx.response.payload.r = probe.node().size + 1"),
+        Value::Int(2)
+    );
+    assert_eq!(
         result("ctx.response.payload.r = ctx.outgoing.http['treasury.gov']:get()"),
         Value::text("pong")
     );
@@ -1455,4 +1473,88 @@ fn plain_search_in_long_texts_agrees_with_the_short_one() {
         local l, m = string.find(hay, needle, -400000, true)
         ctx.response.payload.r = i .. ' ' .. j .. ' ' .. tostring(k) .. ' ' .. l .. ' ' .. m";
     assert_eq!(result(code), Value::text("299001 300002 nil 299001 300002"));
+}
+
+#[test]
+fn a_call_dropped_while_it_runs_in_parallel_leaves_the_vm_usable() {
+    on_core(async {
+        let code = "if ctx.request.input.wait then
+                parallel { function() ctx.time.sleep(100000) end, function() while true do end end }
+            end
+            ctx.response.payload.r = 1";
+        let world = World::new(&[("scripts/t.lua", &body(code))]);
+        world.payload("t").await;
+        for _ in 0..20 {
+            let call = world.call("t", map(&[("wait", Value::Bool(true))]));
+            assert!(
+                tokio::time::timeout(Duration::from_millis(5), call)
+                    .await
+                    .is_err()
+            );
+        }
+        assert_eq!(world.payload("t").await, map(&[("r", Value::Int(1))]));
+    });
+}
+
+#[test]
+fn log_lines_carry_the_call_and_cannot_be_forged() {
+    use std::io::Write;
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    // The lines exist once before anybody listens: tracing asks at the first use of each who wants it.
+    run("ctx.log:info('x') ctx.log:warn('x') ctx.log:info(string.rep('x', 9000))");
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        run("ctx.log:info('Key %s set to %s', 'k', 1.5) ctx.log.warn('a\\nERROR b') print('p', 1, nil)
+            for i = 1, 100 do ctx.log:info(string.rep('x', 2000)) end");
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let mut lines = text.lines();
+    let start = |level: &str| format!("{level} kladka::script: ");
+    for (level, message) in [
+        ("INFO", "Key k set to 1.5"),
+        ("WARN", "a\\nERROR b"),
+        ("INFO", "p\t1\tnil"),
+    ] {
+        let line = lines.next().unwrap();
+        assert!(line.trim_start().starts_with(&start(level)), "{line}");
+        assert!(line.contains(message), "{line}");
+        assert!(line.contains("cid=\"cid-1\" service=\"t\""), "{line}");
+    }
+    assert!(text.len() < 80_000, "{}", text.len());
+    assert!(
+        text.lines()
+            .last()
+            .unwrap()
+            .contains("Log limit of the call reached.")
+    );
+}
+
+#[test]
+fn a_wake_up_that_comes_while_a_script_gives_way_is_not_lost() {
+    // Now and then a script gives way between asking what it waits for and waiting.
+    for _ in 0..20 {
+        on_core(async {
+            let spin = "function() while true do end end";
+            let code = body(&format!("parallel {{ {spin}, {spin} }}"));
+            let mut world = World::new(&[("scripts/t.lua", &code)]);
+            world.ctx.limits.cpu_ms = 50;
+            assert_eq!(world.fault("t").await.code(), Code::CpuBudget);
+        });
+    }
 }
