@@ -44,7 +44,8 @@ impl Deployer {
         );
         let package = self.record(&recording).await?;
         let written = blocking(move || staged.publish()).await??;
-        // They are whole: the next look must read them, not wait for them to rest with the old text in mind.
+        // They are whole: the next look must read them, not wait for them to rest with the old text
+        // in mind.
         self.note_closed(written);
 
         let report = report(state, &prepared, &next, package);
@@ -123,7 +124,8 @@ impl Next {
     }
 }
 
-/// Gives every service its revision: a new one only where its text or that of a module it uses is new.
+/// Gives every service its revision: a new one only where its text or that of a module it uses is
+/// new.
 fn number(state: &State, prepared: &Prepared) -> BTreeMap<ServiceName, Next> {
     let mut next = BTreeMap::new();
     for (path, file) in &prepared.image.loaded {

@@ -77,6 +77,8 @@ pub(in crate::deploy) struct State {
     pub(in crate::deploy) refused: Problems,
     /// What is wrong with the list of places, or with reading the project at all.
     pub(in crate::deploy) list: Vec<Fault>,
+    /// Why a good change could not be made live, such as a full disk.
+    pub(in crate::deploy) trouble: Option<Fault>,
 }
 
 /// A service that serves.
@@ -190,6 +192,7 @@ impl Deployer {
     /// Shows readers what stands now, and tells those who wait for a change.
     pub(in crate::deploy) fn publish(&self, state: &State) {
         let mut faults = state.list.clone();
+        faults.extend(state.trouble.clone());
         faults.extend(state.problems.values().flatten().cloned());
         faults.extend(state.refused.values().flatten().cloned());
         let services = state.serving.values().map(|serving| info(state, serving));

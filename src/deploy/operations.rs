@@ -1,4 +1,5 @@
-//! Deploys, rolls back and deletes: changes that write into `scripts/`, after the checks and with a backup.
+//! Deploys, rolls back and deletes: changes that write into `scripts/`, after the checks and with a
+//! backup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub(crate) enum Siblings {
 }
 
 impl Deployer {
-    /// Deploys scripts and archives, each with its name: checks all, then writes and swaps all, or nothing.
+    /// Deploys scripts and archives, each with its name: checks all, then writes and swaps all, or
+    /// nothing.
     pub(crate) async fn deploy(
         self: &Arc<Self>,
         items: Vec<Member>,
@@ -130,7 +132,8 @@ impl Deployer {
         .await
     }
 
-    /// Changes files below `scripts/` (`None` removes one): checks, backs up, writes, swaps; or refuses.
+    /// Changes files below `scripts/` (`None` removes one): checks, backs up, writes, swaps; or
+    /// refuses.
     async fn change(
         &self,
         state: &mut State,

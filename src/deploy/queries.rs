@@ -1,4 +1,5 @@
-//! Reads: lists, single services, histories, what is wrong. None of them waits for a change that runs.
+//! Reads: lists, single services, histories, what is wrong. None of them waits for a change that
+//! runs.
 
 use crate::base::{Code, Fault, ServiceName};
 use crate::deploy::deployer::{Deployer, State};
@@ -11,8 +12,8 @@ impl Deployer {
         self.view.load().services.clone()
     }
 
-    /// Returns what is wrong now: files whose newest text does not serve, the last deployment if it was refused,
-    /// bad lines of the list of places. Empty when all is well.
+    /// Returns what is wrong now: files whose newest text does not serve, the last deployment if it
+    /// was refused, bad lines of the list of places. Empty when all is well.
     pub(crate) fn status(&self) -> Vec<Fault> {
         self.view.load().faults.clone()
     }

@@ -50,7 +50,8 @@ impl Deployer {
         self.to_its_end(async move {
             let mut state = deployer.state.lock().await;
             let scan = deployer.look(&mut state, Trust::Settled).await?;
-            // What failed once fails again: wait until somebody touches it. Own writes end here as well.
+            // What failed once fails again: wait until somebody touches it. Own writes end here as
+            // well.
             if prints(&scan) != state.tried {
                 let origin = Origin::way("file");
                 deployer
@@ -96,7 +97,12 @@ impl Deployer {
             origin,
         };
         let before = state.problems.clone();
-        let mut report = self.attempt(state, &attempt).await?;
+        let done = self.attempt(state, &attempt).await;
+        state.trouble = done.as_ref().err().cloned();
+        if done.is_err() {
+            self.publish(state);
+        }
+        let mut report = done?;
         state.tried(&attempt, now);
         state.complete(&mut report);
         name_the_unknown(state, which, &mut report);
@@ -105,8 +111,8 @@ impl Deployer {
         Ok(report)
     }
 
-    /// Tries the whole selection. When older broken files spoil it, what was edited since is a change of its own,
-    /// together with the files that it failed with before.
+    /// Tries the whole selection. When older broken files spoil it, what was edited since is a
+    /// change of its own, together with the files that it failed with before.
     async fn attempt(&self, state: &mut State, attempt: &Attempt<'_>) -> Result<Report, Fault> {
         let selection = &attempt.selection;
         if selection.is_empty() {
@@ -201,7 +207,8 @@ fn texts(faults: &[Fault]) -> Vec<String> {
     faults.iter().map(Fault::block).collect()
 }
 
-/// Takes new empty files for none yet, and emptied ones for broken: an interrupted save must not remove services.
+/// Takes new empty files for none yet, and emptied ones for broken: an interrupted save must not
+/// remove services.
 pub(in crate::deploy) fn without_empty_files(scan: &mut Scan, image: &Image) {
     let empty = |(path, source): (&String, &Arc<crate::contract::Source>)| {
         source.text.is_empty().then(|| path.clone())
@@ -297,8 +304,8 @@ impl State {
         self.problems.extend(problems);
     }
 
-    /// Forgets what was wrong with files that are done or no longer pending. A file that does not load because
-    /// of a pending one keeps its problem as long as anything is pending.
+    /// Forgets what was wrong with files that are done or no longer pending. A file that does not
+    /// load because of a pending one keeps its problem as long as anything is pending.
     pub(in crate::deploy) fn settled(
         &mut self,
         pending: &BTreeSet<String>,
@@ -345,7 +352,8 @@ impl State {
         }
     }
 
-    /// Adds what is wrong to a report: to the services whose newest text does not serve, and as a whole.
+    /// Adds what is wrong to a report: to the services whose newest text does not serve, and as a
+    /// whole.
     pub(in crate::deploy) fn complete(&self, report: &mut Report) {
         self.blame(report, &self.problems);
         report.faults.clone_from(&self.list);

@@ -1,5 +1,5 @@
-//! Start-up: every file for itself. A broken one keeps no other from serving; where a text of it that served is
-//! on record, that one serves instead.
+//! Start-up: every file for itself. A broken one keeps no other from serving; where a text of it
+//! that served is on record, that one serves instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,7 +50,8 @@ impl Deployer {
         Ok(report)
     }
 
-    /// Loads all files; replaces those that do not load by texts on record, then leaves out what still does not.
+    /// Loads all files; replaces those that do not load by texts on record, then leaves out what
+    /// still does not.
     async fn settle_for_what_loads(
         &self,
         state: &State,

@@ -1,4 +1,5 @@
-//! Finds where a deployed file goes: over the file that defines the same service, else to `scripts/NAME`.
+//! Finds where a deployed file goes: over the file that defines the same service, else to
+//! `scripts/NAME`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,8 +43,8 @@ pub(in crate::deploy) async fn targets(
     Ok(moved)
 }
 
-/// Loads the files as `scripts/NAME` beside what serves, to see which services they define. What does not load
-/// stays there: the check of the whole will tell why.
+/// Loads the files as `scripts/NAME` beside what serves, to see which services they define. What
+/// does not load stays there: the check of the whole will tell why.
 async fn probe(
     loader: &Loader,
     state: &State,
@@ -67,7 +68,8 @@ async fn probe(
         .collect()
 }
 
-/// Returns the file below `scripts/` that defines one of the services now, unless the file goes there anyway.
+/// Returns the file below `scripts/` that defines one of the services now, unless the file goes
+/// there anyway.
 fn owner_of(file: &LoadedFile, path: &str, owners: &BTreeMap<String, String>) -> Option<String> {
     let names = file
         .services
