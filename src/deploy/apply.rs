@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::base::{Fault, ServiceName};
 use crate::contract::{Entry, Source, SourceSet};
-use crate::deploy::deployer::{Deployer, Known, Serving, State, blocking};
+use crate::deploy::deployer::{Deployer, blocking};
 use crate::deploy::digest::sha256;
 use crate::deploy::load::{Image, Prepared};
 use crate::deploy::report::{Line, Outcome, Report};
+use crate::deploy::state::{Known, Serving, State};
 use crate::deploy::write::{self, Write};
 use crate::store::{FileText, Keep, NewPackage, NewRevision, Recording, Stamp};
 

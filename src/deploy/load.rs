@@ -150,7 +150,7 @@ impl Loader {
             .collect()
     }
 
-    /// Tells whether a file is a shipped module as it was shipped: such a one loads with its users only.
+    /// Tells whether a file is a shipped module as it was shipped: it loads with its users only.
     fn is_shipped(&self, set: &SourceSet, path: &str) -> bool {
         let shipped = self.shipped.get(path);
         shipped.is_some() && shipped == digest_of(set, path)

@@ -24,6 +24,7 @@ mod settled;
 mod source_list;
 mod sources;
 mod start;
+mod state;
 mod stdlib;
 mod targets;
 mod walk;

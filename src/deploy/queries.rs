@@ -2,7 +2,7 @@
 //! runs.
 
 use crate::base::{Code, Fault, ServiceName};
-use crate::deploy::deployer::{Deployer, State};
+use crate::deploy::deployer::Deployer;
 use crate::deploy::report::{ServiceDetail, ServiceInfo};
 use crate::store::{PackageRow, RevisionRow};
 
@@ -71,17 +71,6 @@ impl Deployer {
     /// Returns the packages on record, newest first.
     pub(crate) async fn packages(&self, limit: u32) -> Result<Vec<PackageRow>, Fault> {
         self.store.packages(limit).await
-    }
-}
-
-impl State {
-    /// Returns the other services of a file.
-    pub(in crate::deploy) fn siblings(&self, name: &ServiceName, path: &str) -> Vec<ServiceName> {
-        let serving = self.serving.iter();
-        serving
-            .filter(|(other, serving)| *other != name && serving.entry.path == path)
-            .map(|(other, _)| other.clone())
-            .collect()
     }
 }
 

@@ -192,7 +192,8 @@ impl<T: Clone> Seen<T> {
                 self.read = Some((value, stat));
                 self.waiting = None;
             }
-            Some((_, after)) => self.waiting = Some((after, Instant::now())), // changed under our hands
+            // It changed under our hands.
+            Some((_, after)) => self.waiting = Some((after, Instant::now())),
             None => self.read = None,
         }
     }

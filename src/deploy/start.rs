@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::base::Fault;
 use crate::deploy::apply::Change;
-use crate::deploy::deployer::{Deployer, Known, State};
+use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
 use crate::deploy::reconcile::{prints, without_empty_files};
 use crate::deploy::report::Report;
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::{Files, module_name, source};
+use crate::deploy::state::{Known, State};
 use crate::store::RevisionRow;
 
 impl Deployer {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::base::{Code, Fault};
 use crate::contract::Source;
 use crate::deploy::archive::Member;
-use crate::deploy::deployer::State;
 use crate::deploy::load::{LoadedFile, Loader, Problems};
 use crate::deploy::sources::{module_name, source, source_set};
+use crate::deploy::state::State;
 
 /// Returns the sources with the paths they go to, or what is wrong with their bytes.
 pub(in crate::deploy) async fn targets(
