@@ -2,7 +2,8 @@
 
 /// The shipped modules: path and text. One line for each file of `stdlib/`; a test compares the
 /// two.
-pub(crate) const EMBEDDED: &[(&str, &str)] = &[];
+pub(crate) const EMBEDDED: &[(&str, &str)] =
+    &[("stdlib/dates.lua", include_str!("../../stdlib/dates.lua"))];
 
 #[cfg(test)]
 mod tests {
