@@ -68,8 +68,8 @@ const TABLE: &[HostFn] = &[
                 let key = args.text(0, "key")?;
                 let args = vec![Bytes::copy_from_slice(key.as_bytes())];
                 match call.ctx.ports.kvdb.run(Command { name: "get", args }) {
-                    Running::Done(reply) => text(reply?),
-                    Running::Later(later) => text(later.await?),
+                    Running::Done(reply) => Ok(text(reply?)),
+                    Running::Later(later) => Ok(text(later.await?)),
                 }
             })
         }),
@@ -87,8 +87,8 @@ const TABLE: &[HostFn] = &[
                     .map(|a| Bytes::copy_from_slice(a.as_bytes()))
                     .collect();
                 match call.ctx.ports.kvdb.run(Command { name: "set", args }) {
-                    Running::Done(reply) => text(reply?),
-                    Running::Later(later) => text(later.await?),
+                    Running::Done(reply) => Ok(text(reply?)),
+                    Running::Later(later) => Ok(text(later.await?)),
                 }
             })
         }),
@@ -188,11 +188,11 @@ const TABLE: &[HostFn] = &[
     ),
 ];
 
-fn text(reply: KvReply) -> Result<Value, Fault> {
-    Ok(match reply {
+fn text(reply: KvReply) -> Value {
+    match reply {
         KvReply::Data(data) => Value::text(std::str::from_utf8(&data).unwrap()),
         _ => Value::Null,
-    })
+    }
 }
 
 /// A key/value store that answers later, so that calls interleave; "down" keys fail.
