@@ -1,1 +1,14 @@
-//! The operations of the admin API.
+//! The operations of the admin API, and the port that serves them.
+
+mod configuration;
+mod health;
+mod http;
+mod native;
+mod operations;
+mod parts;
+
+pub(crate) use configuration::{Configuration, Selection, joined};
+pub(crate) use health::Health;
+pub(crate) use http::AdminPort;
+pub(crate) use operations::all as operations;
+pub(crate) use parts::{Endpoints, Parts};

@@ -120,6 +120,7 @@ codes! {
     KeyType             = "K101", 500, Invalid,     "Key holds another kind of value";
     KeyLimit            = "K102", 500, Invalid,     "Key or value too large";
     KeyStoreDown        = "K201", 503, Unexpected,  "Key/value store cannot be reached";
+    KeyStoreFull        = "K202", 503, Unexpected,  "Key/value store is full";
     // L: limits
     RateLimited         = "L429", 429, Forbidden,   "Rate limit reached";
     // N: processes and networks

@@ -25,6 +25,7 @@ struct Inner {
     errors: Vec<FieldError>,
     headers: Vec<(Text, Text)>,
     trace: Vec<String>,
+    blocks: Option<String>,
     detail: Option<String>,
 }
 
@@ -77,6 +78,7 @@ impl Fault {
             errors: Vec::new(),
             headers: Vec::new(),
             trace: Vec::new(),
+            blocks: None,
             detail: None,
         }))
     }
@@ -129,6 +131,13 @@ impl Fault {
     #[must_use]
     pub fn trace(mut self, trace: Vec<String>) -> Self {
         self.0.trace = trace;
+        self
+    }
+
+    /// Replaces the block for people: the blocks of the several faults that this one stands for.
+    #[must_use]
+    pub fn blocks(mut self, blocks: String) -> Self {
+        self.0.blocks = Some(blocks);
         self
     }
 
@@ -193,6 +202,9 @@ impl Fault {
     /// Returns the block for people: code, place, source line, caret, hint, trace.
     pub fn block(&self) -> String {
         let inner = &self.0;
+        if let Some(blocks) = &inner.blocks {
+            return blocks.clone();
+        }
         let mut lines = vec![format!("error[{}]: {}", self.code_text(), inner.message)];
         if let Some(place) = &inner.place {
             lines.push(format!("  --> {place}"));

@@ -39,6 +39,8 @@ pub struct HttpMeta {
     pub path: Text,
     /// The query as it came, without the question mark.
     pub query: Text,
+    /// Whether it came over TLS.
+    pub secure: bool,
 }
 
 impl Meta {

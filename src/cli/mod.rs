@@ -1,6 +1,83 @@
-//! The command line: a client of the admin API.
+//! The command line: a client of the admin API. Only `dev`, `start`, `init` and `config validate` work on files.
+
+mod args;
+mod client;
+mod config;
+mod doctor;
+mod init;
+mod job;
+mod objects;
+mod out;
+mod server;
+mod service;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::base::{Exit, Fault};
+use args::{Command, Global};
+use out::Out;
+
+/// Why a command failed.
+struct Failure {
+    exit: Exit,
+    /// The block for people.
+    block: String,
+    /// The same for programs.
+    document: serde_json::Value,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let document = serde_json::to_value(&fault).unwrap_or_default();
+        let detail = fault
+            .detail_text()
+            .map(|detail| format!("\n   = detail: {detail}"))
+            .unwrap_or_default();
+        Self {
+            exit: fault.code().exit(),
+            block: fault.block() + &detail,
+            document,
+        }
+    }
+}
+
+/// How a command that did not fail ends.
+type Ended = Result<ExitCode, Failure>;
+
+const DONE: ExitCode = ExitCode::SUCCESS;
 
 /// Runs the command line and returns the exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let line = args::CommandLine::parse();
+    let out = Out {
+        json: line.global.json,
+    };
+    match run(&line.global, line.command, out) {
+        Ok(code) => code,
+        Err(failure) => out.failure(&failure),
+    }
+}
+
+fn run(global: &Global, command: Command, out: Out) -> Ended {
+    match command {
+        Command::Dev => server::dev(global),
+        Command::Start => server::start(global),
+        Command::Stop => server::stop(global, out),
+        Command::Status => server::status(global, out),
+        Command::Init { dir, template } => init::run(&dir, template, out),
+        Command::Doctor => doctor::run(global, out),
+        Command::Version => {
+            out.data(concat!("kladka ", env!("CARGO_PKG_VERSION")));
+            Ok(DONE)
+        }
+        Command::Deploy { files } => service::deploy(global, &files, out),
+        Command::Service(command) => service::run(global, command, out),
+        Command::Channel(command) => objects::channel(global, command, out),
+        Command::Outgoing(command) => objects::outgoing(global, command, out),
+        Command::Job(command) => job::run(global, command, out),
+        Command::Config(command) => config::run(global, command, out),
+        Command::Enmasse { export, import } => config::enmasse(global, export, import, out),
+    }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{Clock, Code, Fault, Faults, Handle, ObjectName};
+use crate::base::{BoxFuture, Clock, Code, Fault, Faults, Handle, ObjectName};
 use crate::contract::{ChannelPlan, FormatMaker, Guard, HostFn};
 
 /// A type of object. Everything that shows, stores, checks or starts objects reads this and nothing else.
@@ -29,6 +29,16 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Makes the live object. Never touches the network: connections dial on first use.
     fn start(name: &ObjectName, spec: Arc<Self::Spec>, env: &Env<'_>) -> Result<Live, Fault>;
+
+    /// Calls the peer of a connection; returns what it said as JSON, with `elapsed_ms`.
+    fn ping(_connection: Handle) -> BoxFuture<'static, Result<serde_json::Value, Fault>> {
+        Box::pin(async {
+            Err(Fault::new(
+                Code::BadArguments,
+                format!("{} has no ping", Self::NAME),
+            ))
+        })
+    }
 }
 
 /// A live object.
@@ -87,6 +97,8 @@ pub trait AnyKind: Send + Sync {
         body: &serde_json::Value,
         env: &Env<'_>,
     ) -> Result<Live, Fault>;
+    /// Calls the peer of a connection.
+    fn ping(&self, connection: Handle) -> BoxFuture<'static, Result<serde_json::Value, Fault>>;
 }
 
 /// Makes an [`AnyKind`] of a [`Kind`].
@@ -136,5 +148,8 @@ impl<K: Kind> AnyKind for Of<K> {
         env: &Env<'_>,
     ) -> Result<Live, Fault> {
         K::start(name, Arc::new(Self::spec(body)?), env)
+    }
+    fn ping(&self, connection: Handle) -> BoxFuture<'static, Result<serde_json::Value, Fault>> {
+        K::ping(connection)
     }
 }

@@ -1,1 +1,11 @@
-//! Makes the stored objects live.
+//! Makes the stored objects live: builds the new beside the old, swaps, and says what could not be built.
+//!
+//! Start-up is the same path: reconcile from nothing. An object whose spec does not build keeps its last good
+//! form and is *degraded*, visible everywhere; nothing here touches the network.
+
+mod build;
+mod live;
+mod reconcile;
+
+pub(crate) use live::{JobObject, LiveObject, LiveSet};
+pub(crate) use reconcile::{Builder, Publish, Reconciled, Resolve, Runtime};

@@ -22,9 +22,7 @@ pub(crate) fn invoke<'a>(
         let entry = ctx.services.find(name).ok_or_else(|| unknown(ctx, name))?;
         let declaration = entry.service.declaration();
         let input = sio::bind(declaration, input, &[])?;
-        let mut answer = call(core, ctx, &entry, input).await?;
-        answer.value = sio::check(declaration, answer.value)?;
-        Ok(answer)
+        sio::check_answer(declaration, call(core, ctx, &entry, input).await?)
     })
 }
 
@@ -46,7 +44,9 @@ pub(crate) async fn call(
     let mut ctx = ctx.clone();
     ctx.depth += 1;
     if let Some(timeout) = declaration.timeout {
-        ctx.deadline = ctx.deadline.min(Instant::now() + timeout.into());
+        ctx.deadline = ctx
+            .deadline
+            .min(Instant::now() + std::time::Duration::from(timeout));
     }
     if let Some(cpu) = declaration.cpu {
         ctx.limits.cpu_ms = cpu.0;

@@ -1,7 +1,9 @@
-//! The services of the moment, and the one way to call them.
+//! The services of the moment, and the ways to call them.
 
+mod direct;
 mod invoke;
 mod registry;
 
+pub(crate) use direct::{Direct, Terms};
 pub(crate) use invoke::{call, invoke};
 pub(crate) use registry::{Registry, Slot, Snapshot};

@@ -1,18 +1,28 @@
 //! SimpleIO: reads declarations, binds input to them, checks output against them.
+//!
+//! `declare` turns what a script says of itself into a `contract::Declaration`. `bind` makes a decoded
+//! message fit the declared inputs, `check` makes an answer fit the declared outputs; both report every
+//! problem at once. Formats and scripts never convert types themselves.
 
-use crate::base::{Fault, Text, Value};
-use crate::contract::Declaration;
+mod bind;
+mod check;
+mod constraint;
+mod declare;
+mod field;
+mod fit;
+mod models;
+mod scalar;
+mod text;
+mod ty;
 
-/// Binds a decoded value and the parameters of path and query to the declared inputs.
-pub(crate) fn bind(
-    _declaration: &Declaration,
-    value: Value,
-    _params: &[(Text, Text)],
-) -> Result<Value, Fault> {
-    Ok(value)
-}
+#[cfg(test)]
+mod declare_tests;
+#[cfg(test)]
+mod tests;
 
-/// Checks an answer against the declared outputs and puts it in their order.
-pub(crate) fn check(_declaration: &Declaration, value: Value) -> Result<Value, Fault> {
-    Ok(value)
-}
+pub(crate) use bind::bind;
+pub(crate) use check::{check, check_answer};
+pub(crate) use declare::declare;
+pub(crate) use field::parse_field;
+pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
+pub(crate) use text::field_text;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, Sqlite, Transaction};
 
 use crate::base::{Code, Fault};
-use crate::store::dialect::sqlite::MIGRATIONS;
+use crate::store::dialect::sqlite::{BEGIN, MIGRATIONS, QUICK_CHECK};
 
 /// The database. Cheap to clone; one writer at a time, readers beside it.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ impl Store {
             .max_connections(1)
             .connect_with(options.clone())
             .await;
-        let writer = writer.map_err(|error| failed("open the database", &error))?;
+        let writer = writer.map_err(|error| unusable(path, &error.to_string()))?;
+        check(path, &writer).await?;
         migrate(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
@@ -43,11 +44,38 @@ impl Store {
         Ok(Self { writer, reader })
     }
 
+    /// Starts a transaction that writes; dropping it rolls it back.
+    pub(in crate::store) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Fault> {
+        self.writer
+            .begin_with(BEGIN)
+            .await
+            .map_err(|error| failed("start a transaction", &error))
+    }
+
     /// Closes all connections; the write-ahead log is folded into the file.
     pub(crate) async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+/// Looks for damage before anything is built on it.
+async fn check(path: &Path, pool: &SqlitePool) -> Result<(), Fault> {
+    let report: Vec<String> = sqlx::query_scalar(QUICK_CHECK)
+        .fetch_all(pool)
+        .await
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    if report == ["ok"] {
+        return Ok(());
+    }
+    Err(unusable(path, &report.join("; ")))
+}
+
+fn unusable(path: &Path, detail: &str) -> Fault {
+    let message = format!("the database {} cannot be used", path.display());
+    Fault::new(Code::Storage, message)
+        .hint("Look at the detail in the log; if the file is damaged, restore a backup.")
+        .detail(detail)
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), Fault> {

@@ -1,1 +1,38 @@
-//! HTTP in and out.
+//! HTTP, both ways: the data plane with its channels, and outgoing connections.
+//!
+//! `server` runs the cores and deals connections to them; `connection` serves one and cuts it when it is slow or
+//! silent; `exchange` takes one request to its channel and back; `router` and `path` say which channel that is.
+//! `outgoing` calls peers by the name of a connection; `partner` plays one for the reference scenario.
+
+mod address;
+mod answer;
+mod body;
+mod call;
+mod channel;
+mod client;
+mod connection;
+mod exchange;
+mod fallback;
+mod outgoing;
+mod outgoing_spec;
+#[cfg(test)]
+mod outgoing_tests;
+mod partner;
+mod path;
+mod response;
+mod router;
+mod server;
+mod watch;
+
+pub(crate) use channel::HttpChannel;
+pub(crate) use fallback::Fallback;
+pub(crate) use outgoing::HttpOutgoing;
+pub(crate) use partner::start_partner;
+pub(crate) use router::Router;
+pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};
+pub(crate) use watch::Timeouts;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,42 @@
 //! The script API, one file for each namespace. Every language, the reference and the editor stubs walk [`TABLES`].
 
+pub(crate) mod base64;
 pub(crate) mod config;
+pub(crate) mod crypto;
+pub(crate) mod csv;
+mod data;
+pub(crate) mod date;
+pub(crate) mod decimal;
 mod fail;
 mod invoke;
+pub(crate) mod json;
+pub(crate) mod kvdb;
 pub(crate) mod log;
+mod moment;
 pub(crate) mod outgoing;
+pub(crate) mod time;
+pub(crate) mod uuid;
+pub(crate) mod xml;
 
 use crate::base::{Code, Fault};
 use crate::contract::{Call, Effect, HostFn, Receiver, Type};
 
 /// All host functions but those of connections, which their kinds declare, in the order the reference shows them.
-pub(crate) const TABLES: &[&[HostFn]] = &[invoke::TABLE, fail::TABLE, log::TABLE];
+pub(crate) const TABLES: &[&[HostFn]] = &[
+    invoke::TABLE,
+    fail::TABLE,
+    log::TABLE,
+    kvdb::TABLE,
+    time::TABLE,
+    crypto::TABLE,
+    xml::TABLE,
+    json::TABLE,
+    csv::TABLE,
+    base64::TABLE,
+    uuid::TABLE,
+    date::TABLE,
+    decimal::TABLE,
+];
 
 /// Splits a path into its namespace or class and its last part; the namespace of `invoke` is empty.
 pub(crate) fn split(path: &'static str) -> (&'static str, &'static str) {

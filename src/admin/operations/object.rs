@@ -1,0 +1,174 @@
+//! `kladka.object.list`, `kladka.channel.*`, `kladka.outgoing.*`: what the live objects are and how they do.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::admin::Parts;
+use crate::admin::native::operation;
+use crate::base::{Code, Fault, closest};
+use crate::contract::{Live, Native, ObjectState};
+use crate::runtime::{LiveObject, LiveSet};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    /// The kind, or its first part, such as `channel`; empty for all.
+    #[serde(default)]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct All {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+}
+
+pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
+    let live = || {
+        let parts = Arc::clone(parts);
+        move || parts.configuration.runtime.live()
+    };
+    let (objects, channels, channel, outgoing, ping) = (live(), live(), live(), live(), live());
+    let kinds = parts.configuration.kinds;
+    vec![
+        operation(
+            "kladka.object.list",
+            "Lists objects as stored, with their state.",
+            move |input: Listing| {
+                let live = objects();
+                async move { Ok(json!({ "objects": list(&live, &input.kind, object) })) }
+            },
+        ),
+        operation(
+            "kladka.channel.list",
+            "Lists all channels.",
+            move |_: All| {
+                let live = channels();
+                async move { Ok(json!({ "channels": list(&live, "channel", channel_row) })) }
+            },
+        ),
+        operation(
+            "kladka.channel.show",
+            "Returns one channel.",
+            move |input: Named| {
+                let live = channel();
+                async move {
+                    find(&live, "channel", &input.name)
+                        .map(|object| merge(self::object(object), channel_row(object)))
+                }
+            },
+        ),
+        operation(
+            "kladka.outgoing.list",
+            "Lists all outgoing connections.",
+            move |_: All| {
+                let live = outgoing();
+                async move { Ok(json!({ "outgoing": list(&live, "outgoing", outgoing_row) })) }
+            },
+        ),
+        operation(
+            "kladka.outgoing.ping",
+            "Calls the peer of a connection.",
+            move |input: Named| {
+                let live = ping();
+                async move {
+                    let object = find(&live, "outgoing", &input.name)?;
+                    let kind = kinds
+                        .iter()
+                        .find(|kind| kind.name() == object.stored.id.kind);
+                    match (kind, &object.live) {
+                        (Some(kind), Some(Live::Outgoing(handle))) => {
+                            kind.ping(handle.clone()).await
+                        }
+                        _ => Err(Fault::new(
+                            Code::OutgoingFailed,
+                            format!("connection '{}' could not be built", input.name),
+                        )),
+                    }
+                }
+            },
+        ),
+    ]
+}
+
+fn list(live: &LiveSet, kind: &str, row: fn(&LiveObject) -> Json) -> Vec<Json> {
+    let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
+    live.objects.values().filter(wanted).map(row).collect()
+}
+
+fn of_kind(object: &LiveObject, kind: &str) -> bool {
+    let own = &object.stored.id.kind;
+    own == kind || own.split('.').next() == Some(kind)
+}
+
+fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject, Fault> {
+    let mut fitting = live.objects.values().filter(|object| of_kind(object, kind));
+    let found = fitting
+        .clone()
+        .find(|object| object.stored.id.name.as_str() == name);
+    found.ok_or_else(|| {
+        let fault = Fault::new(
+            Code::UnknownObject,
+            format!("there is no {kind} named '{name}'"),
+        );
+        match closest(
+            name,
+            fitting
+                .by_ref()
+                .map(|object| object.stored.id.name.as_str()),
+        ) {
+            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+            None => fault,
+        }
+    })
+}
+
+fn object(object: &LiveObject) -> Json {
+    // The stored body names secrets only by `${…}`; literal ones are masked by the export, so show none here.
+    let stored = &object.stored;
+    merge(
+        json!({
+            "kind": stored.id.kind, "name": stored.id.name, "version": stored.version, "rev": stored.rev,
+            "enabled": stored.enabled, "source": stored.source,
+        }),
+        state(object),
+    )
+}
+
+fn channel_row(object: &LiveObject) -> Json {
+    let body = &object.stored.body;
+    let calls = object.route.as_ref().map(|route| route.stats.calls());
+    let row = json!({
+        "name": object.stored.id.name, "kind": object.stored.id.kind, "path": body.pointer("/http/path"),
+        "format": body.get("format"), "security": body.get("security"), "service": body.get("service"), "calls": calls,
+    });
+    merge(row, state(object))
+}
+
+fn outgoing_row(object: &LiveObject) -> Json {
+    let row = json!({
+        "name": object.stored.id.name, "kind": object.stored.id.kind, "address": object.stored.body.get("url"),
+    });
+    merge(row, state(object))
+}
+
+fn state(object: &LiveObject) -> Json {
+    match &object.state {
+        ObjectState::Current => json!({ "state": "ok" }),
+        ObjectState::Disabled => json!({ "state": "disabled" }),
+        ObjectState::Degraded(fault) => json!({ "state": "degraded", "fault": fault }),
+    }
+}
+
+fn merge(mut one: Json, other: Json) -> Json {
+    if let (Some(one), Json::Object(other)) = (one.as_object_mut(), other) {
+        one.extend(other);
+    }
+    one
+}

@@ -1,0 +1,76 @@
+//! `kladka.server.*`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::admin::Parts;
+use crate::admin::native::operation;
+use crate::base::Millis;
+use crate::contract::{Native, ObjectState};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
+    let (status, stop) = (Arc::clone(parts), Arc::clone(parts));
+    vec![
+        operation(
+            "kladka.server.status",
+            "Returns how the server is doing.",
+            move |_: Nothing| {
+                let parts = Arc::clone(&status);
+                async move { Ok(self::status(&parts)) }
+            },
+        ),
+        operation(
+            "kladka.server.stop",
+            "Makes the server finish what runs and end.",
+            move |_: Nothing| {
+                let parts = Arc::clone(&stop);
+                async move {
+                    parts.stop.cancel();
+                    Ok(json!({ "pid": std::process::id() }))
+                }
+            },
+        ),
+    ]
+}
+
+fn status(parts: &Parts) -> serde_json::Value {
+    let live = parts.configuration.runtime.live();
+    let count = |kind: &str| {
+        live.objects
+            .keys()
+            .filter(|id| id.kind.split('.').next() == Some(kind))
+            .count()
+    };
+    let degraded: Vec<_> = live
+        .objects
+        .values()
+        .filter_map(|object| match &object.state {
+            ObjectState::Degraded(fault) => {
+                Some(json!({ "object": object.stored.id.to_string(), "message": fault.message() }))
+            }
+            _ => None,
+        })
+        .collect();
+    let faults = parts.deployer.status().len();
+    let uptime = Millis::seconds(parts.started.elapsed().as_secs());
+    json!({
+        "state": if parts.stop.is_cancelled() { "draining" } else if degraded.is_empty() && faults == 0 { "ok" } else { "degraded" },
+        "mode": parts.mode,
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uptime": uptime.to_string(),
+        "services": parts.registry.load().entries().count(),
+        "script_faults": faults,
+        "channels": count("channel"),
+        "jobs": count("job"),
+        "kvdb": parts.config.kvdb.url.split([':', '?']).next(),
+        "endpoints": parts.endpoints,
+        "degraded": degraded,
+    })
+}

@@ -1,0 +1,415 @@
+//! The data plane: one thread per core, each with its own loop; one acceptor deals connections to them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::base::{ByteSize, Code, Fault, Reply};
+use crate::connect::http::connection;
+use crate::connect::http::fallback::Fallback;
+use crate::connect::http::router::Router;
+use crate::connect::http::watch::{Timeouts, Watch};
+use crate::contract::{Accepted, Answer, Core, Dispatch, Invocation, Work};
+use crate::gateway::Gateway;
+use crate::net::ServerTls;
+use crate::service;
+use crate::tasks::Tasks;
+
+/// Work a core may have waiting before its senders wait themselves.
+const QUEUE: usize = 1024;
+/// Stack of a core's thread: script engines recurse. It is address space until it is used.
+const STACK: usize = 16 << 20;
+/// How long the acceptor rests when the process has no descriptor left.
+const REST: Duration = Duration::from_millis(50);
+
+/// What peers may send and how long they may take. Zero never means unlimited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpLimits {
+    /// Length of path and query, in bytes.
+    pub(crate) url: usize,
+    /// Number of headers.
+    pub(crate) headers: usize,
+    /// Length of all headers, in bytes.
+    pub(crate) header_bytes: usize,
+    /// What a body must make in a second once it has taken five.
+    pub(crate) pace: ByteSize,
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// Requests at once.
+    pub(crate) in_flight: usize,
+    /// Streams at once on a connection of HTTP/2.
+    pub(crate) streams: u32,
+    /// How long each part of an exchange may take.
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            url: 8 << 10,
+            headers: 100,
+            header_bytes: 32 << 10,
+            pace: ByteSize(1 << 10),
+            connections: 10_000,
+            in_flight: 1_024,
+            streams: 128,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// Whether load balancers should send requests here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// Not yet: 503.
+    Starting,
+    /// Yes: 200.
+    Ready,
+    /// No longer: 404, which takes the server out of rotation without an alarm.
+    Draining,
+}
+
+impl State {
+    pub(super) fn is_draining(self) -> bool {
+        self == Self::Draining
+    }
+
+    pub(super) fn reply(self) -> Reply {
+        let (status, word) = match self {
+            Self::Starting => (503, "starting\n"),
+            Self::Ready => (200, "ready\n"),
+            Self::Draining => (404, "draining\n"),
+        };
+        Reply {
+            status,
+            media_type: "text/plain".into(),
+            body: word.into(),
+            ..Reply::default()
+        }
+    }
+}
+
+/// What all cores share.
+pub(crate) struct Shared {
+    /// The pipeline.
+    pub(crate) gateway: Arc<Gateway>,
+    /// The routes of the moment.
+    pub(crate) routes: ArcSwap<Router>,
+    /// The formats of answers that belong to no channel.
+    pub(crate) fallback: Fallback,
+    /// The bounds of what peers may do.
+    pub(crate) limits: HttpLimits,
+    /// The certificate, where the services port speaks TLS.
+    pub(crate) tls: Option<Arc<ServerTls>>,
+    /// Lets a core drop what old revisions left behind.
+    pub(crate) sweep: fn(&Rc<Core>),
+    /// Its soft token closes connections as they fall idle, its hard token drops them.
+    pub(crate) tasks: Tasks,
+    state: AtomicU8,
+    connections: AtomicUsize,
+    in_flight: AtomicUsize,
+}
+
+impl Shared {
+    /// Makes the shared part of a data plane without routes, not ready yet.
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        fallback: Fallback,
+        limits: HttpLimits,
+        tls: Option<Arc<ServerTls>>,
+        sweep: fn(&Rc<Core>),
+        tasks: Tasks,
+    ) -> Self {
+        Self {
+            gateway,
+            routes: ArcSwap::default(),
+            fallback,
+            limits,
+            tls,
+            sweep,
+            tasks,
+            state: AtomicU8::new(State::Starting as u8),
+            connections: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns what load balancers are told.
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            0 => State::Starting,
+            1 => State::Ready,
+            _ => State::Draining,
+        }
+    }
+
+    /// Sets what load balancers are told. While draining, connections are closed after their next answer.
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Returns how many connections are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many requests are being handled.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place among the requests at once, or refuses.
+    pub(super) fn enter(&self) -> Result<Counted<'_>, Fault> {
+        let place = Counted::new(&self.in_flight);
+        if place.number > self.limits.in_flight {
+            let fault = Fault::new(Code::Overloaded, "too many requests at once");
+            return Err(fault.header("Retry-After", "1"));
+        }
+        Ok(place)
+    }
+}
+
+/// A place that is given back when it is dropped.
+pub(super) struct Counted<'a> {
+    counter: &'a AtomicUsize,
+    number: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn new(counter: &'a AtomicUsize) -> Self {
+        Self {
+            counter,
+            number: counter.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Starts the threads of the data plane. They end once the soft token is cancelled and nothing runs, or by the
+/// hard token.
+pub(crate) fn start_cores(
+    count: usize,
+    shared: &Arc<Shared>,
+) -> Result<(Dispatch, Vec<JoinHandle<()>>), Fault> {
+    let (mut queues, mut threads) = (Vec::new(), Vec::new());
+    for index in 0..count.max(1) {
+        let (queue, work) = mpsc::channel(QUEUE);
+        threads.push(start_core(index, work, Arc::clone(shared))?);
+        queues.push(queue);
+    }
+    Ok((Dispatch::new(queues), threads))
+}
+
+fn start_core(
+    index: usize,
+    work: mpsc::Receiver<Work>,
+    shared: Arc<Shared>,
+) -> Result<JoinHandle<()>, Fault> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Fault::new(
+            Code::Internal,
+            format!("core {index} does not start: {error}"),
+        )
+    };
+    let (started, outcome) = std::sync::mpsc::channel();
+    let run = move || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let built = builder
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default());
+        let runtime = match built {
+            Ok(runtime) => runtime,
+            // The starter waits for this word; it cannot be gone.
+            Err(error) => return started.send(Err(error)).unwrap_or_default(),
+        };
+        started.send(Ok(())).unwrap_or_default();
+        runtime.block_on(serve_core(Rc::new(Core::new(index)), work, shared));
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("core-{index}"))
+        .stack_size(STACK);
+    let thread = thread.spawn(run).map_err(|error| failed(&error))?;
+    match outcome.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// What runs on a core now.
+#[derive(Default)]
+struct Running {
+    next: Cell<u64>,
+    /// Connections by number, to tell them that the server closes.
+    connections: RefCell<HashMap<u64, Rc<Watch>>>,
+    calls: Cell<usize>,
+    changed: Notify,
+}
+
+impl Running {
+    fn is_idle(&self) -> bool {
+        self.calls.get() == 0 && self.connections.borrow().is_empty()
+    }
+
+    async fn idle(&self) {
+        while !self.is_idle() {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Runs a core: serves the connections and calls it is dealt.
+pub(crate) async fn serve_core(
+    core: Rc<Core>,
+    mut queue: mpsc::Receiver<Work>,
+    shared: Arc<Shared>,
+) {
+    let running = Rc::new(Running::default());
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            work = queue.recv() => match work {
+                Some(work) => take(&core, &shared, &running, work),
+                None => break,
+            },
+            () = shared.tasks.soft.cancelled(), if !closing => {
+                closing = true;
+                running.connections.borrow().values().for_each(|watch| watch.close());
+            }
+            () = running.idle(), if closing && queue.is_empty() => break,
+            () = shared.tasks.hard.cancelled() => break,
+        }
+    }
+}
+
+fn take(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, work: Work) {
+    match work {
+        Work::Socket(accepted) => serve_socket(core, shared, running, accepted),
+        Work::Call(invocation, reply) => {
+            let (core, running) = (Rc::clone(core), Rc::clone(running));
+            running.calls.set(running.calls.get() + 1);
+            drop(tokio::task::spawn_local(async move {
+                call(&core, &invocation, reply).await;
+                running.calls.set(running.calls.get() - 1);
+                running.changed.notify_one();
+            }));
+        }
+        Work::Sweep => (shared.sweep)(core),
+    }
+}
+
+fn serve_socket(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, accepted: Accepted) {
+    let number = running.next.get();
+    running.next.set(number + 1);
+    let watch = Watch::new(shared.limits.timeouts);
+    if shared.tasks.soft.is_cancelled() {
+        watch.close();
+    }
+    running
+        .connections
+        .borrow_mut()
+        .insert(number, Rc::clone(&watch));
+    let (core, shared, running) = (Rc::clone(core), Arc::clone(shared), Rc::clone(running));
+    drop(tokio::task::spawn_local(async move {
+        let counter = Arc::clone(&shared);
+        let _place = Counted::new(&counter.connections);
+        connection::serve(core, shared, accepted, watch).await;
+        running.connections.borrow_mut().remove(&number);
+        running.changed.notify_one();
+    }));
+}
+
+/// Calls a service for the control plane; whoever stops waiting cancels it.
+async fn call(
+    core: &Rc<Core>,
+    invocation: &Invocation,
+    mut reply: oneshot::Sender<Result<Answer, Fault>>,
+) {
+    let Invocation {
+        ctx,
+        service,
+        input,
+    } = invocation;
+    let answer = tokio::select! {
+        answer = service::invoke(core, ctx, service.as_str(), input.clone()) => answer,
+        () = reply.closed() => return,
+    };
+    // The caller may have gone in this very moment.
+    drop(reply.send(answer));
+}
+
+/// Accepts connections until the soft token is cancelled, and deals them to the cores.
+pub(crate) fn accept(
+    listener: TcpListener,
+    dispatch: Dispatch,
+    shared: &Arc<Shared>,
+) -> Result<SocketAddr, Fault> {
+    let unusable = |error: std::io::Error| {
+        Fault::new(
+            Code::Internal,
+            format!("the listener cannot be used: {error}"),
+        )
+    };
+    let address = listener.local_addr().map_err(unusable)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(unusable)?;
+    let own = Arc::clone(shared);
+    shared.tasks.spawn("acceptor", async move {
+        while let Some(accepted) = next(&listener, &own).await {
+            if dispatch.accept(accepted).await.is_err() {
+                break;
+            }
+        }
+    });
+    Ok(address)
+}
+
+/// Returns the next connection that may be served; `None` when the server closes.
+async fn next(listener: &tokio::net::TcpListener, shared: &Shared) -> Option<Accepted> {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.tasks.soft.cancelled() => return None,
+        };
+        match accepted {
+            Ok((stream, _)) if shared.connections() >= shared.limits.connections => {
+                refuse(&stream, shared);
+            }
+            Ok((stream, peer)) => {
+                // Answers are written whole; waiting for more would only delay them.
+                let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
+                match prepared {
+                    Ok(stream) => return Some(Accepted { stream, peer }),
+                    Err(error) => tracing::debug!(%peer, %error, "Connection lost."),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Connection not accepted.");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Refuses a connection: with an answer where it costs no handshake.
+fn refuse(stream: &tokio::net::TcpStream, shared: &Shared) {
+    tracing::debug!("Connection refused: too many are open.");
+    if shared.tls.is_none() {
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        // Whoever does not take these few bytes at once goes without.
+        drop(stream.try_write(answer));
+    }
+}

@@ -1,0 +1,8 @@
+//! The rules of a reload, of deployments and of watching, against a real store and real
+//! directories.
+
+mod deploying;
+mod reloading;
+mod starting;
+mod support;
+mod watching;

@@ -1,0 +1,334 @@
+//! Export and read are inverse, and no text makes the reader panic.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::kinds::{Fixed, KINDS};
+use crate::base::ObjectName;
+use crate::contract::{ObjectId, StoredObject};
+use crate::enmasse::{Against, Files, Prune, Secrets, export, load, plan, render};
+
+fn object(kind: &str, name: &str, enabled: bool, body: Value) -> StoredObject {
+    StoredObject {
+        id: ObjectId {
+            kind: kind.to_owned(),
+            name: ObjectName::new(name).unwrap(),
+        },
+        version: 1,
+        rev: 1,
+        enabled,
+        body,
+        source: "api".to_owned(),
+    }
+}
+
+fn read_back(text: &str, path: &str) -> Vec<crate::enmasse::Wanted> {
+    let variables = Fixed::default();
+    let against = Against {
+        kinds: KINDS,
+        variables: &variables,
+        others: &[],
+    };
+    match load(&Files::one(path, text), &against) {
+        Ok((set, _)) => set.objects,
+        Err(faults) => panic!("{faults:?}\n{text}"),
+    }
+}
+
+/// Texts that trip YAML writers.
+const AWKWARD: &[&str] = &[
+    "",
+    " ",
+    "yes",
+    "no",
+    "null",
+    "~",
+    "true",
+    "1",
+    "1.5",
+    "0x1F",
+    "007",
+    "1e3",
+    ".inf",
+    "- a",
+    "a: b",
+    "a #b",
+    "#a",
+    "'",
+    "\"",
+    "\\",
+    "{",
+    "[x]",
+    "&a",
+    "*a",
+    "!t",
+    "%x",
+    "@x",
+    "`x",
+    "? a",
+    ": a",
+    "-",
+    "---",
+    "...",
+    "<<",
+    "a\nb",
+    "\ta",
+    "a ",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}x",
+    "\u{7f}",
+    "é",
+    "😀",
+    "=",
+    "2013-09-03",
+    "12:30:45",
+    "a,b",
+    "|",
+    ">",
+];
+
+/// Any JSON value that a payload may hold.
+fn payload() -> impl Strategy<Value = Value> {
+    let awkward = prop::sample::select(AWKWARD);
+    let text = prop_oneof![
+        awkward.prop_map(str::to_owned),
+        any::<String>(),
+        "[ -~]{0,90}",
+    ];
+    // Placeholders are filled at reading; a payload without them comes back as it is.
+    let text = text.prop_filter("no placeholder", |text| !text.contains("${"));
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("finite", |n| n.is_finite())
+            .prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((text.clone(), inner), 0..6)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[A-Za-z0-9._-]{1,20}",
+        prop::sample::select(vec![
+            "yes", "1", "0x1F", "-", "---", "...", ".5", "null", "007"
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    "[ -~]{0,30}".prop_filter("no placeholder", |text| !text.contains("${"))
+}
+
+fn outgoing(name: &str, enabled: bool, text: &str, n: u8) -> StoredObject {
+    let body = json!({
+        "headers": {text: text, "B": "b"},
+        "url": "http://h/${env.X:-y}",
+        "tls": {"verify": enabled},
+        "retry": {"attempts": n, "backoff": "1s", "when": ["connect", 500 + u16::from(n)]},
+    });
+    object("outgoing.http", name, enabled, body)
+}
+
+fn channel(name: &str, enabled: bool, text: &str) -> StoredObject {
+    let body = json!({
+        "service": "a.b", "security": "none", "format": "soap",
+        "http": {"path": text, "methods": ["GET"]},
+        "soap": {"version": ["1.1"], "namespace": text},
+    });
+    object("channel.http", name, enabled, body)
+}
+
+fn basic(name: &str, enabled: bool, text: &str) -> StoredObject {
+    let body = json!({"username": text, "password": "${secret.some-name}"});
+    object("security.basic", name, enabled, body)
+}
+
+fn job(name: &str, enabled: bool, n: u8, payload: &Value) -> StoredObject {
+    let body = json!({"payload": payload, "every": format!("{n}s"), "service": "a.b"});
+    object("job", name, enabled, body)
+}
+
+fn objects() -> impl Strategy<Value = Vec<StoredObject>> {
+    let parts = (0..6u8, name(), any::<bool>(), line(), 1..9u8, payload());
+    let one = parts.prop_map(|(kind, name, on, text, n, payload)| match kind {
+        0 => basic(&name, on, &text),
+        1 => outgoing(&name, on, &text, n),
+        2 => channel(&name, on, &text),
+        3 => object("service", &name, on, json!({"timeout": "2s"})),
+        _ => job(&name, on, n, &payload),
+    });
+    prop::collection::vec(one, 0..12).prop_map(|mut objects| {
+        objects.sort_by(|a, b| a.id.cmp(&b.id));
+        objects.dedup_by(|a, b| a.id == b.id);
+        objects
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_exported_reads_back_without_a_difference(objects in objects()) {
+        let exported = export(&objects, KINDS, Secrets::AsReferences);
+        prop_assert!(exported.secrets.is_empty());
+        for (text, path) in [(exported.to_yaml(), "config/objects.yaml"), (exported.to_json(), "config/objects.json")] {
+            let wanted = read_back(&text, path);
+            prop_assert_eq!(wanted.len(), objects.len());
+            let plan = plan(&objects, &wanted, KINDS, &Fixed::default(), 1);
+            prop_assert!(plan.is_empty(Prune::Remove), "{}\n{}", render(&plan, Prune::Keep), text);
+            for wanted in &wanted {
+                let stored = objects.iter().find(|object| object.id == wanted.id).unwrap();
+                prop_assert_eq!(&wanted.body, &stored.body, "exact to the last digit\n{}", text);
+            }
+        }
+        let reversed: Vec<_> = objects.iter().rev().cloned().collect();
+        prop_assert_eq!(export(&reversed, KINDS, Secrets::AsReferences).to_yaml(), exported.to_yaml());
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "([ -~\n\t]|\\PC|[-:{}\\[\\],&*!|>'\"#%@` \n]){0,200}") {
+        let variables = Fixed::default();
+        let against = Against { kinds: KINDS, variables: &variables, others: &[] };
+        drop(load(&Files::one("f.yaml", text), &against));
+    }
+
+    #[test]
+    fn no_mutation_of_a_file_makes_the_reader_panic(at in any::<prop::sample::Index>(), cut in 0usize..6, put in "[-:{}\\[\\],&*!|>'\"#$\n\t a1]{0,6}") {
+        let file = include_str!("../../../config/objects.yaml");
+        let characters: Vec<char> = file.chars().collect();
+        let at = at.index(characters.len());
+        let end = (at + cut).min(characters.len());
+        let text: String = characters[..at].iter().copied().chain(put.chars()).chain(characters[end..].iter().copied()).collect();
+        let variables = Fixed::default();
+        let against = Against { kinds: KINDS, variables: &variables, others: &[] };
+        if let Err(faults) = load(&Files::one("config/objects.yaml", text), &against) {
+            prop_assert!(faults.0.iter().all(|fault| fault.place().is_some()), "{:?}", faults);
+        }
+    }
+}
+
+#[test]
+fn secrets_leave_as_references_and_are_listed() {
+    let objects = [
+        object(
+            "security.basic",
+            "a",
+            true,
+            json!({"username": "u", "password": "hunter2"}),
+        ),
+        object(
+            "security.basic",
+            "b",
+            true,
+            json!({"username": "u", "password": "${env.P:-hunter3}"}),
+        ),
+        object(
+            "security.basic",
+            "c",
+            false,
+            json!({"username": "u", "password": "${env.P}"}),
+        ),
+    ];
+    let exported = export(&objects, KINDS, Secrets::AsReferences);
+    expect_test::expect![[r#"
+        version: 1
+        security:
+          - name: a
+            type: basic
+            username: u
+            password: "${secret.a.password}"
+          - name: b
+            type: basic
+            username: u
+            password: "${secret.b.password}"
+          - name: c
+            type: basic
+            enabled: false
+            username: u
+            password: "${env.P}"
+    "#]]
+    .assert_eq(&exported.to_yaml());
+    let listed: Vec<_> = exported
+        .secrets
+        .iter()
+        .map(|secret| secret.name.as_str())
+        .collect();
+    assert_eq!(listed, ["a.password", "b.password"]);
+    assert!(
+        export(&objects, KINDS, Secrets::InClear)
+            .to_yaml()
+            .contains("hunter2")
+    );
+}
+
+#[test]
+fn the_scenario_exports_as_people_write_it() {
+    let against = Against {
+        kinds: KINDS,
+        variables: &Fixed::default(),
+        others: &[],
+    };
+    let files = Files::read(std::path::Path::new("."), None).unwrap();
+    let (set, _) = load(&files, &against).unwrap();
+    let objects = set.objects.into_iter().map(|wanted| {
+        let id = &wanted.id;
+        object(&id.kind, id.name.as_str(), wanted.enabled, wanted.body)
+    });
+    let objects: Vec<_> = objects.collect();
+    let exported = export(&objects, KINDS, Secrets::AsReferences).to_yaml();
+    expect_test::expect_file!["./scenario.export.yaml"].assert_eq(&exported);
+}
+
+#[test]
+fn deep_and_large_documents_are_refused_before_they_cost_anything() {
+    let against = Against {
+        kinds: KINDS,
+        variables: &Fixed::default(),
+        others: &[],
+    };
+    let deep_flow = format!("x: {}", "[".repeat(100_000));
+    let deep_block = (0..3_000).fold(String::new(), |text, n| text + &" ".repeat(n) + "a:\n");
+    let dashes = format!("x:\n{}", "- ".repeat(50_000));
+    let many = format!("x: [{}]", "1,".repeat(210_000));
+    let long = format!("x: {}", "y".repeat(17 << 20));
+    for (text, what) in [
+        (deep_flow, "nested deeper"),
+        (deep_block, "nested deeper"),
+        (dashes, "nested deeper"),
+        (many, "more than"),
+        (long, "longer than"),
+    ] {
+        let faults = load(&Files::one("f.yaml", text), &against).unwrap_err();
+        assert!(
+            faults.0[0].message().contains(what),
+            "{:?}",
+            faults.0[0].message()
+        );
+    }
+}
+
+#[test]
+fn so_many_problems_are_counted_and_not_shown() {
+    let against = Against {
+        kinds: KINDS,
+        variables: &Fixed::default(),
+        others: &[],
+    };
+    let job = |n| format!("  - {{ name: j{n}, service: x, every: often }}\n");
+    let text = (0..1_000).fold("jobs:\n".to_owned(), |text, n| text + &job(n));
+    let faults = load(&Files::one("f.yaml", text), &against).unwrap_err();
+    assert_eq!(faults.0.len(), 201);
+    assert_eq!(faults.0[200].message(), "800 more problems are not shown");
+}

@@ -1,0 +1,493 @@
+//! The libraries and `ctx.time`, `ctx.crypto`, called as a script language calls them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::base::{Caller, Cid, Clock, Code, Fault, Handle, Place, ServiceName, Value};
+use crate::contract::{
+    Args, Call, Command, Connections, Core, Ctx, Declaration, Entry, HostCall, HostFn, KeyValue,
+    Limits, Ports, Request, Running, Services, Settings,
+};
+use crate::format::{json_read, json_write};
+use crate::script::host::{base64, crypto, csv, date, decimal, json, time, uuid};
+
+const TABLES: &[&[HostFn]] = &[
+    base64::TABLE,
+    crypto::TABLE,
+    csv::TABLE,
+    date::TABLE,
+    decimal::TABLE,
+    json::TABLE,
+    time::TABLE,
+    uuid::TABLE,
+];
+
+/// A server with nothing behind it but a clock that stands still.
+struct Bare;
+
+impl KeyValue for Bare {
+    fn run(&self, _: Command) -> Running {
+        Running::Done(Err(Fault::new(Code::KeyStoreDown, "no store")))
+    }
+    fn sync(&self) -> crate::base::BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Connections for Bare {
+    fn outgoing(&self, _: &str, _: &str) -> Result<Handle, Fault> {
+        Err(Fault::new(Code::UnknownConnection, "no connections"))
+    }
+}
+
+impl Settings for Bare {
+    fn file(&self, _: &str) -> Option<Value> {
+        None
+    }
+}
+
+impl Clock for Bare {
+    fn now(&self) -> DateTime<Utc> {
+        "2013-09-03T22:30:00.123456Z".parse().unwrap()
+    }
+}
+
+impl Services for Bare {
+    fn find(&self, _: &str) -> Option<Arc<Entry>> {
+        None
+    }
+    fn names(&self) -> Vec<ServiceName> {
+        Vec::new()
+    }
+}
+
+fn call() -> Rc<Call> {
+    let ports = Ports {
+        kvdb: Arc::new(Bare),
+        connections: Arc::new(Bare),
+        settings: Arc::new(Bare),
+        clock: Arc::new(Bare),
+    };
+    let ctx = Ctx {
+        cid: Cid::fresh(),
+        caller: Arc::new(Caller::default()),
+        channel: None,
+        job: None,
+        request: Arc::new(Request::default()),
+        deadline: Instant::now(),
+        depth: 0,
+        limits: Limits::default(),
+        ports: Arc::new(ports),
+        services: Arc::new(Bare),
+    };
+    let service = Declaration {
+        name: ServiceName::new("test.service").unwrap(),
+        doc: String::new(),
+        input: None,
+        output: None,
+        timeout: None,
+        cpu: None,
+        place: Place::new("a.lua", 1, 1),
+        language: "lua",
+    };
+    Rc::new(Call {
+        core: Rc::new(Core::default()),
+        ctx,
+        service: Arc::new(service),
+        log_used: Cell::new(0),
+        outgoing_used: Cell::new(0),
+    })
+}
+
+fn run_values(path: &str, args: Vec<Value>) -> Result<Value, Fault> {
+    let mut all = TABLES.iter().flat_map(|table| table.iter());
+    let function = all.find(|function| function.path == path).expect(path);
+    let HostCall::Now(run) = function.call else {
+        panic!("{path} waits")
+    };
+    run(&call(), Args::new(args))
+}
+
+fn run(path: &str, args: &str) -> Result<String, Fault> {
+    let Value::List(args) = json_read::read(args.as_bytes()).unwrap() else {
+        panic!("{args}")
+    };
+    run_values(path, args).map(|value| {
+        let mut out = Vec::new();
+        json_write::write(&mut out, &value).unwrap();
+        String::from_utf8(out).unwrap()
+    })
+}
+
+#[test]
+fn every_function_is_documented_with_examples() {
+    let mut paths = Vec::new();
+    for function in TABLES.iter().flat_map(|table| table.iter()) {
+        let path = function.path;
+        assert!(function.doc.trim_end().ends_with('.'), "{path}");
+        assert!(!function.examples.is_empty(), "{path}");
+        let (namespace, name) = path.split_once('.').unwrap();
+        for example in function.examples {
+            json_read::read(example.result.as_bytes()).expect(path);
+            for text in [example.lua, example.rhai] {
+                assert!(
+                    text.contains(namespace) && text.contains(name),
+                    "{path}: {text}"
+                );
+            }
+        }
+        assert!(!paths.contains(&path), "{path} twice");
+        paths.push(path);
+    }
+}
+
+/// Function, arguments, result.
+const RESULTS: &[(&str, &str, &str)] = &[
+    (
+        "json.parse",
+        r#"["{\"a\":[1,2.5,null]}"]"#,
+        r#"{"a":[1,2.5,null]}"#,
+    ),
+    (
+        "json.parse",
+        r#"["18446744073709551615"]"#,
+        "18446744073709551615",
+    ),
+    (
+        "json.encode",
+        r#"[{"b":1,"a":"\"x\""}]"#,
+        r#""{\"b\":1,\"a\":\"\\\"x\\\"\"}""#,
+    ),
+    ("json.encode", "[]", r#""null""#),
+    (
+        "csv.parse",
+        r#"["day,rate\n3,1.22\n"]"#,
+        r#"[{"day":"3","rate":"1.22"}]"#,
+    ),
+    (
+        "csv.encode",
+        r#"[[{"rate":"1.22","day":3}],["day","rate"]]"#,
+        r#""day,rate\r\n3,1.22\r\n""#,
+    ),
+    ("csv.encode", r#"[[{"a":"=1"}]]"#, r#""a\r\n'=1\r\n""#),
+    ("base64.encode", r#"["Kladka"]"#, r#""S2xhZGth""#),
+    ("base64.encode", r#"["a?>",{"url_safe":true}]"#, r#""YT8-""#),
+    ("base64.encode", r#"["a"]"#, r#""YQ==""#),
+    (
+        "uuid.parse",
+        r#"["{67E55044-10B1-426F-9247-BB680E5FE0C8}"]"#,
+        r#""67e55044-10b1-426f-9247-bb680e5fe0c8""#,
+    ),
+    (
+        "crypto.sha256",
+        r#"["abc"]"#,
+        r#""ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad""#,
+    ),
+    (
+        "crypto.sha1",
+        r#"["abc"]"#,
+        r#""a9993e364706816aba3e25717850c26c9cd0d89d""#,
+    ),
+    (
+        "crypto.hmac_sha256",
+        r#"["Jefe","what do ya want for nothing?"]"#,
+        r#""5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843""#,
+    ),
+    ("crypto.equal", r#"["a","a"]"#, "true"),
+    ("crypto.equal", r#"["a","b"]"#, "false"),
+    ("crypto.equal", r#"["a","ab"]"#, "false"),
+    ("decimal.of", r#"["1.20"]"#, r#""1.20""#),
+    ("decimal.of", "[1.22]", r#""1.22""#),
+    (
+        "decimal.of",
+        "[9223372036854775807]",
+        r#""9223372036854775807""#,
+    ),
+    ("decimal.add", r#"["0.1","0.2"]"#, r#""0.3""#),
+    ("decimal.add", r#"["1.20","1.30"]"#, r#""2.50""#),
+    ("decimal.sub", r#"["1.00",0.01]"#, r#""0.99""#),
+    ("decimal.mul", r#"["1.22",3]"#, r#""3.66""#),
+    (
+        "decimal.mul",
+        r#"["1.00000000000000000000","2.00000000000000000000"]"#,
+        r#""2""#,
+    ),
+    ("decimal.div", r#"["10","3",2]"#, r#""3.33""#),
+    (
+        "decimal.div",
+        r#"["1","3"]"#,
+        r#""0.3333333333333333333333333333""#,
+    ),
+    ("decimal.cmp", r#"["1.20","1.2"]"#, "0"),
+    ("decimal.cmp", r#"["-1","1"]"#, "-1"),
+    ("decimal.cmp", r#"["2",1]"#, "1"),
+    ("decimal.round", r#"["1.225",2]"#, r#""1.23""#),
+    ("decimal.round", r#"["1.225",2,"half_even"]"#, r#""1.22""#),
+    ("decimal.round", r#"["-1.221",2,"floor"]"#, r#""-1.23""#),
+    ("decimal.round", r#"["2.5"]"#, r#""3""#),
+    (
+        "date.parse",
+        r#"["2013-09-03"]"#,
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
+    ),
+    (
+        "date.parse",
+        r#"["03/09/2013","%d/%m/%Y"]"#,
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
+    ),
+    (
+        "time.parse",
+        r#"["2013-09-03T00:00:00"]"#,
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"hour":0,"minute":0,"second":0,"millisecond":0,"text":"2013-09-03T00:00:00"}"#,
+    ),
+    (
+        "time.parse",
+        r#"["2013-09-03T10:00:00.250+02:00"]"#,
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"hour":10,"minute":0,"second":0,"millisecond":250,"unix":1378195200,"offset":"+02:00","text":"2013-09-03T10:00:00.250+02:00"}"#,
+    ),
+    (
+        "time.now",
+        "[]",
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"hour":22,"minute":30,"second":0,"millisecond":123,"unix":1378247400,"offset":"+00:00","text":"2013-09-03T22:30:00.123Z"}"#,
+    ),
+    (
+        "time.today",
+        "[]",
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
+    ),
+    (
+        "time.today",
+        r#"["Europe/Warsaw"]"#,
+        r#"{"year":2013,"month":9,"day":4,"weekday":3,"text":"2013-09-04"}"#,
+    ),
+    (
+        "date.today",
+        r#"["America/New_York"]"#,
+        r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
+    ),
+    (
+        "time.format",
+        r#"["2013-09-03T22:30:00Z","%d.%m.%Y %H:%M","Europe/Warsaw"]"#,
+        r#""04.09.2013 00:30""#,
+    ),
+    (
+        "date.format",
+        r#"[{"year":2013,"month":9,"day":3},"%d.%m.%Y"]"#,
+        r#""03.09.2013""#,
+    ),
+    ("date.diff", r#"["2013-09-01","2013-09-03","days"]"#, "2"),
+    ("date.diff", r#"["2013-09-03","2013-09-01","days"]"#, "-2"),
+    ("date.diff", r#"["2013-01-31","2013-02-28","months"]"#, "1"),
+    ("date.diff", r#"["2013-01-15","2014-01-14","years"]"#, "0"),
+    (
+        "date.diff",
+        r#"["2013-09-03T10:00:00+02:00","2013-09-03T10:00:00Z","hours"]"#,
+        "2",
+    ),
+];
+
+#[test]
+fn functions_return_what_the_table_says() {
+    for (path, args, expected) in RESULTS {
+        let result = run(path, args).unwrap_or_else(|fault| panic!("{path}{args}: {fault:?}"));
+        assert_eq!(result, *expected, "{path}{args}");
+    }
+}
+
+#[test]
+fn dates_move_by_the_calendar() {
+    for (args, expected) in [
+        (r#"["2013-01-31",1,"months"]"#, "2013-02-28"),
+        (r#"["2012-02-29",1,"years"]"#, "2013-02-28"),
+        (r#"["2013-03-31",-1,"months"]"#, "2013-02-28"),
+        (r#"["2013-12-31",1,"days"]"#, "2014-01-01"),
+        (
+            r#"["2013-09-03T23:59:59",1,"seconds"]"#,
+            "2013-09-04T00:00:00",
+        ),
+        (
+            r#"["2013-09-03T10:00:00+02:00",-1,"weeks"]"#,
+            "2013-08-27T10:00:00+02:00",
+        ),
+    ] {
+        let moved = run("date.add", args).unwrap();
+        assert!(
+            moved.ends_with(&format!(r#""text":"{expected}"}}"#)),
+            "{args}: {moved}"
+        );
+    }
+}
+
+/// Function, arguments, a part of the message.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    (
+        "json.parse",
+        r#"["{"]"#,
+        "json.parse: JSON, line 1, column 2: expected a name",
+    ),
+    (
+        "json.parse",
+        "[1]",
+        "argument `text` must be a text or bytes, got int",
+    ),
+    (
+        "csv.parse",
+        r#"["a,a\n1,2"]"#,
+        "csv.parse: the column `a` is given twice",
+    ),
+    (
+        "csv.encode",
+        r#"[[{"a":[1]}]]"#,
+        "csv.encode: column `a` holds a list",
+    ),
+    (
+        "csv.encode",
+        r#"[[],"a"]"#,
+        "argument `columns` must be a list of texts, got text",
+    ),
+    ("base64.decode", r#"["*"]"#, "the text is not base64"),
+    (
+        "base64.encode",
+        r#"["a",{"url":true}]"#,
+        "there is no option `url`",
+    ),
+    (
+        "base64.encode",
+        r#"["a",{"url_safe":1}]"#,
+        "must be true or false, got int",
+    ),
+    ("uuid.parse", r#"["x"]"#, "`x` is not a UUID"),
+    ("crypto.random", "[0]", "between 1 and 1024, got 0"),
+    ("crypto.random", "[1025]", "between 1 and 1024, got 1025"),
+    (
+        "crypto.sha256",
+        "[]",
+        "argument `data` must be a text or bytes, got nothing",
+    ),
+    ("decimal.of", r#"["1,2"]"#, "got text `1,2`"),
+    ("decimal.of", "[]", "got nothing"),
+    (
+        "decimal.div",
+        r#"["1","0.0"]"#,
+        "1 cannot be divided by zero",
+    ),
+    (
+        "decimal.add",
+        r#"["79228162514264337593543950335","0.1"]"#,
+        "the sum has more digits",
+    ),
+    (
+        "decimal.mul",
+        r#"["0.123456789012345","0.123456789012345"]"#,
+        "the product has more digits",
+    ),
+    ("decimal.round", r#"["1",29]"#, "between 0 and 28, got 29"),
+    (
+        "decimal.round",
+        r#"["1",0,"half_uo"]"#,
+        "no way to round named `half_uo`",
+    ),
+    ("date.parse", r#"["2013-13-01"]"#, "got `2013-13-01`"),
+    (
+        "date.parse",
+        r#"["x","%d"]"#,
+        "`x` is not a date in the form `%d`",
+    ),
+    (
+        "date.format",
+        r#"["2013-09-03","%Q"]"#,
+        "the pattern `%Q` is not understood",
+    ),
+    (
+        "date.format",
+        r#"["2013-09-03","%H"]"#,
+        "lacks what the pattern `%H` asks for",
+    ),
+    (
+        "date.format",
+        r#"["2013-09-03","%Y","UTC"]"#,
+        "has no offset",
+    ),
+    (
+        "date.add",
+        r#"["2013-09-03",1,"day"]"#,
+        "there is no unit `day`",
+    ),
+    (
+        "date.add",
+        r#"["2013-09-03",1,"hours"]"#,
+        "has no time of day",
+    ),
+    (
+        "date.add",
+        r#"["2013-09-03",9223372036854775807,"weeks"]"#,
+        "leaves the years",
+    ),
+    (
+        "date.add",
+        r#"["2013-09-03",8000,"years"]"#,
+        "leaves the years",
+    ),
+    (
+        "date.diff",
+        r#"["2013-09-03","2013-09-03T00:00:00Z","days"]"#,
+        "one has an offset",
+    ),
+    (
+        "time.now",
+        r#"["Europe/Warsav"]"#,
+        "there is no time zone `Europe/Warsav`",
+    ),
+];
+
+#[test]
+fn bad_arguments_are_the_scripts_fault_and_say_why() {
+    for (path, args, wanted) in REFUSALS {
+        let fault = run(path, args).expect_err(&format!("{path}{args}"));
+        assert!(fault.message().contains(wanted), "{path}{args}: {fault}");
+        assert_eq!(fault.code(), Code::ScriptArgument, "{path}{args}");
+    }
+}
+
+#[test]
+fn a_moment_passes_through_a_script_unchanged() {
+    for text in [
+        "2013-09-03",
+        "2013-09-03T10:20:30",
+        "2013-09-03T10:20:30.250+02:00",
+    ] {
+        let parsed = run("time.parse", &format!(r#"["{text}"]"#)).unwrap();
+        let back = run("date.add", &format!(r#"[{parsed},0,"days"]"#)).unwrap();
+        assert_eq!(parsed, back);
+    }
+}
+
+#[test]
+fn fresh_values_differ_and_have_their_shape() {
+    for path in ["uuid.v4", "uuid.v7"] {
+        let (one, other) = (run(path, "[]").unwrap(), run(path, "[]").unwrap());
+        assert_ne!(one, other);
+        assert_eq!(
+            one.chars().nth(15),
+            path.chars().last(),
+            "the version of {one}"
+        );
+    }
+    assert!(run("uuid.v7", "[]").unwrap() < run("uuid.v7", "[]").unwrap());
+    let (one, other) = (
+        run("crypto.random", "[16]").unwrap(),
+        run("crypto.random", "[16]").unwrap(),
+    );
+    assert!(one != other && one.len() == 34, "{one}");
+}
+
+#[test]
+fn bytes_survive_base64() {
+    let bytes = Value::Bytes(vec![0, 255, 10, 128].into());
+    let text = run_values("base64.encode", vec![bytes.clone()]).unwrap();
+    assert_eq!(run_values("base64.decode", vec![text]).unwrap(), bytes);
+}

@@ -1,0 +1,119 @@
+//! What a person reads when a server is ready.
+
+use crate::contract::{Live, ObjectState};
+use crate::server::{Mode, Server};
+
+impl Server {
+    /// Returns the lines that say what runs, where, and what to try.
+    pub fn greeting(&self) -> String {
+        let parts = &self.parts;
+        let project = parts.configuration.project.root();
+        let mut lines = vec![format!(
+            "kladka {} · {} · {} · ready in {:.2} s",
+            env!("CARGO_PKG_VERSION"),
+            self.mode.name(),
+            project
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            self.took.as_secs_f64()
+        )];
+        lines.push(format!("  services   {}", self.services()));
+        lines.extend(self.objects("channel", "channels"));
+        lines.extend(self.objects("job", "jobs"));
+        lines.push(format!("  at         {}", parts.endpoints.services));
+        lines.push(format!(
+            "  admin      {}   (/readyz?verbose /metrics)",
+            parts.endpoints.admin
+        ));
+        lines.extend(
+            self.partner
+                .iter()
+                .map(|partner| format!("  partner    {partner}   (demo recordings)")),
+        );
+        lines.extend(self.degraded());
+        lines.extend(self.curls());
+        lines.join("\n")
+    }
+
+    fn services(&self) -> String {
+        let snapshot = self.parts.registry.load();
+        let names: Vec<String> = snapshot
+            .entries()
+            .map(|entry| format!("{} (r{})", entry.service.declaration().name, entry.revision))
+            .collect();
+        shortened(names)
+    }
+
+    fn objects(&self, kind: &str, heading: &str) -> Option<String> {
+        let live = self.parts.configuration.runtime.live();
+        let fitting = live
+            .objects
+            .values()
+            .filter(|object| object.stored.id.kind.split('.').next() == Some(kind));
+        let names: Vec<String> = fitting
+            .map(|object| match &object.live {
+                Some(Live::Channel(plan)) => format!("{} ({})", plan.name, plan.format.name()),
+                _ => object.stored.id.name.to_string(),
+            })
+            .collect();
+        (!names.is_empty()).then(|| format!("  {heading:10} {}", shortened(names)))
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        let live = self.parts.configuration.runtime.live();
+        let objects = live
+            .objects
+            .values()
+            .filter_map(|object| match &object.state {
+                ObjectState::Degraded(fault) => {
+                    Some(format!("  degraded   {}: {fault}", object.stored.id))
+                }
+                _ => None,
+            });
+        let scripts = self.parts.deployer.status();
+        objects
+            .chain(scripts.iter().map(|fault| format!("  degraded   {fault}")))
+            .collect()
+    }
+
+    /// Returns calls to try: in `dev` the channels' demo credentials are known.
+    fn curls(&self) -> Vec<String> {
+        let live = self.parts.configuration.runtime.live();
+        let scenario = live
+            .objects
+            .keys()
+            .filter(|id| id.name.as_str().ends_with(".get-rate"))
+            .count()
+            >= 3;
+        if self.mode != Mode::Dev || !scenario {
+            return Vec::new();
+        }
+        let at = &self.parts.endpoints.services;
+        vec![
+            "Try:".to_owned(),
+            format!(
+                "  curl -H 'X-API-Key: demo-1' {at}/client1/get-rate -d '{{\"year\":2013,\"month\":9,\"day\":3}}'"
+            ),
+            format!(
+                "  curl -u client2:demo-2 {at}/client2/get-rate -d '<request><year>2013</year><month>9</month><day>3</day></request>'"
+            ),
+            format!(
+                "  curl -H 'SOAPAction: get-rates' {at}/client3/get-rate -d @docs/get-rates.soap.xml"
+            ),
+        ]
+    }
+}
+
+fn shortened(names: Vec<String>) -> String {
+    const SHOWN: usize = 6;
+    let count = names.len();
+    let mut text = format!(
+        "{count}   {}",
+        names.into_iter().take(SHOWN).collect::<Vec<_>>().join("  ")
+    );
+    if count > SHOWN {
+        text.push_str("  …");
+    }
+    text
+}

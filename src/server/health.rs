@@ -1,0 +1,138 @@
+//! What load balancers, people and Prometheus ask of a server.
+
+use std::sync::Arc;
+
+use crate::admin::{Health, Parts};
+use crate::base::Fault;
+use crate::connect::http::{Shared, State};
+use crate::telemetry::MetricsPage;
+
+/// Answers from what this process knows; asks no store.
+pub(super) struct ServerHealth {
+    pub(super) parts: Arc<Parts>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Health for ServerHealth {
+    fn ready(&self, verbose: bool) -> (bool, String) {
+        let state = self.shared.state();
+        let word = match state {
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Draining => "draining",
+        };
+        let mut text = format!("{word}\n");
+        if verbose {
+            text.push_str(&self.checks());
+        }
+        (state == State::Ready, text)
+    }
+
+    fn metrics(&self) -> String {
+        let mut page = MetricsPage::default();
+        page.metric("kladka_build_info", "gauge", "The version that runs.");
+        page.sample(
+            "kladka_build_info",
+            &[("version", env!("CARGO_PKG_VERSION"))],
+            1,
+        );
+        self.server(&mut page);
+        self.channels(&mut page);
+        page.finish()
+    }
+}
+
+impl ServerHealth {
+    /// Lists what is wrong: nothing of it makes the server unready, since the last good revision serves.
+    fn checks(&self) -> String {
+        let scripts = self.parts.deployer.status();
+        let live = self.parts.configuration.runtime.live();
+        let objects: Vec<Fault> = live.degraded().map(|(_, fault)| fault.clone()).collect();
+        let section = |name: &str, faults: &[Fault]| {
+            let blocks: String = faults
+                .iter()
+                .map(|fault| format!("{}\n", fault.block()))
+                .collect();
+            format!(
+                "[{}] {name}\n{blocks}",
+                if faults.is_empty() { "ok" } else { "degraded" }
+            )
+        };
+        section("scripts", &scripts) + &section("objects", &objects)
+    }
+
+    fn server(&self, page: &mut MetricsPage) {
+        page.metric(
+            "kladka_uptime_seconds",
+            "gauge",
+            "How long the server has been running.",
+        );
+        page.sample(
+            "kladka_uptime_seconds",
+            &[],
+            self.parts.started.elapsed().as_secs(),
+        );
+        page.metric(
+            "kladka_connections",
+            "gauge",
+            "Open connections on the services port.",
+        );
+        page.sample("kladka_connections", &[], self.shared.connections());
+        page.metric(
+            "kladka_requests_in_flight",
+            "gauge",
+            "Requests being handled.",
+        );
+        page.sample("kladka_requests_in_flight", &[], self.shared.in_flight());
+        page.metric("kladka_services", "gauge", "Services that serve.");
+        page.sample(
+            "kladka_services",
+            &[],
+            self.parts.registry.load().entries().count(),
+        );
+        page.metric(
+            "kladka_degraded",
+            "gauge",
+            "Scripts and objects that could not be built as saved.",
+        );
+        let degraded = self.parts.configuration.runtime.live().degraded().count();
+        page.sample(
+            "kladka_degraded",
+            &[],
+            degraded + self.parts.deployer.status().len(),
+        );
+    }
+
+    fn channels(&self, page: &mut MetricsPage) {
+        let live = self.parts.configuration.runtime.live();
+        let routes: Vec<_> = live
+            .objects
+            .values()
+            .filter_map(|object| object.route.as_ref())
+            .collect();
+        let (calls, seconds) = (
+            "kladka_service_calls_total",
+            "kladka_service_duration_seconds",
+        );
+        page.metric(
+            calls,
+            "counter",
+            "Messages handled, by service, channel and outcome.",
+        );
+        for route in &routes {
+            let labels = [
+                ("service", route.plan.service.as_str()),
+                ("channel", route.plan.name.as_str()),
+            ];
+            page.outcomes(calls, &labels, &route.stats);
+        }
+        page.metric(seconds, "histogram", "Time from message to reply.");
+        for route in &routes {
+            let labels = [
+                ("service", route.plan.service.as_str()),
+                ("channel", route.plan.name.as_str()),
+            ];
+            page.histogram(seconds, &labels, &route.stats);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Runs until asked to stop, then ends in order.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::base::{Code, Fault};
+use crate::connect::http::State;
+use crate::server::{Mode, Server, files, objects};
+
+/// How long load balancers have to see that this server drains before it stops accepting.
+const NOTICE: Duration = Duration::from_secs(2);
+
+impl Server {
+    /// Serves until SIGTERM, SIGINT or `kladka stop`, then drains. SIGHUP reads the configuration again.
+    pub async fn run_until_stopped(self) -> Result<(), Fault> {
+        let mut terminate = listen_for(SignalKind::terminate())?;
+        let mut interrupt = listen_for(SignalKind::interrupt())?;
+        let mut hangup = listen_for(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = self.parts.stop.cancelled() => break,
+                _ = hangup.recv() => objects::reload(self.mode, &self.parts).await,
+            }
+        }
+        self.drain(&mut interrupt).await;
+        Ok(())
+    }
+
+    async fn drain(self, impatient: &mut Signal) {
+        tracing::info!("Draining.");
+        drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
+        self.parts.stop.cancel();
+        self.shared.set_state(State::Draining);
+        let notice = if self.mode == Mode::Dev {
+            Duration::ZERO
+        } else {
+            NOTICE
+        };
+        tokio::select! {
+            () = tokio::time::sleep(notice) => {}
+            _ = impatient.recv() => {}
+        }
+        self.tasks
+            .shutdown(self.parts.config.limits.shutdown_grace.into())
+            .await;
+        for core in self.cores {
+            // A core that panicked has been logged; the others still end.
+            drop(core.join());
+        }
+        if let Err(fault) = self.kvdb.sync().await {
+            tracing::error!(
+                code = fault.code_text(),
+                error = fault.message(),
+                "Key/value store not saved."
+            );
+        }
+        self.store.close().await;
+        let data = self
+            .parts
+            .configuration
+            .project
+            .data(&self.parts.config.data.dir);
+        files::remove_endpoints(&data);
+        tracing::info!("Stopped.");
+        drop(self.lock);
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Fault> {
+    signal(kind).map_err(|error| Fault::new(Code::Internal, format!("signals: {error}")))
+}

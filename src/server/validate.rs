@@ -1,0 +1,29 @@
+//! Checks a project's objects without a server.
+
+use crate::base::{Fault, Faults};
+use crate::config::{Environment, Project};
+use crate::enmasse::{self, Against, Files};
+use crate::kinds::KINDS;
+use crate::server::variables::ServerVariables;
+
+/// Returns how many objects the project's files describe, with warnings; or every problem of them.
+///
+/// Both forms are checked: that of `start`, and that of `dev` with its overlay.
+pub(crate) fn validate(
+    project: &Project,
+    environment: Environment,
+) -> Result<(usize, Vec<Fault>), Faults> {
+    let variables = ServerVariables {
+        environment,
+        partner: Some("http://127.0.0.1:17020".to_owned()),
+    };
+    let against = Against {
+        kinds: KINDS,
+        variables: &variables,
+        others: &[],
+    };
+    let check = |overlay| enmasse::load(&Files::read(project.root(), overlay)?, &against);
+    let (wanted, warnings) = check(None)?;
+    check(Some("dev"))?;
+    Ok((wanted.objects.len(), warnings))
+}

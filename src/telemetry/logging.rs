@@ -1,0 +1,40 @@
+//! Sets up the log: lines for people on a terminal, one JSON object a line elsewhere.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::prelude::*;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Installs the log of this process, on stderr. A second call changes nothing.
+pub(crate) fn init(settings: &LogSettings) {
+    let filter =
+        EnvFilter::try_new(&settings.level).unwrap_or_else(|_unreadable| EnvFilter::new("info"));
+    let terminal = std::io::stderr().is_terminal();
+    let json = match settings.format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let installed = if json {
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false);
+        registry
+            .with(layer.with_span_list(false).with_writer(std::io::stderr))
+            .try_init()
+    } else {
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(terminal)
+            .with_span_events(FmtSpan::NONE);
+        registry
+            .with(layer.with_target(false).with_writer(std::io::stderr))
+            .try_init()
+    };
+    // Tests start several servers in one process; the first log serves them all.
+    drop(installed);
+}
