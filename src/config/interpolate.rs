@@ -1,7 +1,8 @@
 //! Fills `${…}` in a body after it was parsed, so that no value can change the structure around it.
 //!
-//! `${env.X}`, `${env.X:-default}`, `${secret.X}` and, in `dev`, `${dev.partner}`; `$${` writes `${` itself.
-//! A scalar that is one placeholder takes the type its schema wants; placeholders inside a text make text.
+//! `${env.X}`, `${env.X:-default}`, `${secret.X}` and, in `dev`, `${dev.partner}`; `$${` writes
+//! `${` itself. A scalar that is one placeholder takes the type its schema wants; placeholders
+//! inside a text make text.
 
 use serde_json::Value;
 
@@ -23,7 +24,8 @@ pub(crate) trait Variables: Send + Sync {
     fn dev(&self, name: &str) -> Option<String>;
 }
 
-/// Returns the environment variable that holds a secret: `client1_key` → `KLADKA_SECRET_CLIENT1_KEY`.
+/// Returns the environment variable that holds a secret: `client1_key` →
+/// `KLADKA_SECRET_CLIENT1_KEY`.
 pub(crate) fn secret_variable(name: &str) -> String {
     let upper = |c: char| {
         if c.is_ascii_alphanumeric() {
@@ -58,8 +60,8 @@ pub(crate) struct Problem {
 
 /// Fills every placeholder of a body.
 ///
-/// A variable that is not set is `KL-C207`, except in a field marked `x-secret`: that becomes empty (its guard
-/// then refuses everyone) and is listed in [`Resolved::unset`].
+/// A variable that is not set is `KL-C207`, except in a field marked `x-secret`: that becomes empty
+/// (its guard then refuses everyone) and is listed in [`Resolved::unset`].
 pub(crate) fn resolve(
     body: &Value,
     schema: &Value,

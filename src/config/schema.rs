@@ -1,4 +1,5 @@
-//! Walks a JSON Schema beside a body: what a key may hold, which values are secret, which refer to objects.
+//! Walks a JSON Schema beside a body: what a key may hold, which values are secret, which refer to
+//! objects.
 //!
 //! Schemas come from `schemars` (our own types), so only what it writes is understood here.
 
@@ -147,7 +148,8 @@ impl<'a> Schema<'a> {
         self.hint("x-ref")?.as_str()
     }
 
-    /// Tells whether the schema names this very value: by `const`, `enum` or, beside `x-ref`, `x-none`.
+    /// Tells whether the schema names this very value: by `const`, `enum` or, beside `x-ref`,
+    /// `x-none`.
     fn allows_exactly(self, value: &Value) -> bool {
         self.layers().into_iter().any(|layer| {
             let one = ["const", "x-none"].map(|keyword| layer.keyword(keyword));
@@ -170,7 +172,8 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// Calls `visit` with every scalar of a body: its JSON pointer, its value and the schemas that hold for it.
+/// Calls `visit` with every scalar of a body: its JSON pointer, its value and the schemas that hold
+/// for it.
 pub(crate) fn each_scalar<'a>(
     schema: Schema<'a>,
     body: &'a Value,
@@ -227,7 +230,8 @@ pub(crate) fn secrets_of(schema: &Value, body: &Value) -> Vec<(String, String)> 
     secrets
 }
 
-/// Returns the references of a body: the pointer, role and name of each value the schema marks `x-ref`.
+/// Returns the references of a body: the pointer, role and name of each value the schema marks
+/// `x-ref`.
 pub(crate) fn references_of(schema: &Value, body: &Value) -> Vec<(String, String, String)> {
     let mut references = Vec::new();
     each_scalar(Schema::new(schema), body, &mut |pointer, value, schemas| {

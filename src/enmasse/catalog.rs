@@ -66,7 +66,8 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Tells whether objects of a kind may be named where a role is asked for: the kind itself or its group.
+/// Tells whether objects of a kind may be named where a role is asked for: the kind itself or its
+/// group.
 fn plays(kind: &str, role: &str) -> bool {
     kind == role || sections::group_of(kind) == role
 }

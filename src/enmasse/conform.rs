@@ -28,8 +28,8 @@ pub(crate) enum Part {
 
 /// Returns every difference between a body and its schema.
 ///
-/// `written` is the body before its placeholders were filled: messages show that one. Values for which `skip`
-/// says so were reported already.
+/// `written` is the body before its placeholders were filled: messages show that one. Values for
+/// which `skip` says so were reported already.
 pub(crate) fn conform(
     body: &Value,
     schema: Schema<'_>,

@@ -52,7 +52,8 @@ impl Exported {
     }
 }
 
-/// Writes stored objects as a document: sections in their order, objects by name, keys as the schema has them.
+/// Writes stored objects as a document: sections in their order, objects by name, keys as the
+/// schema has them.
 pub(crate) fn export(
     objects: &[StoredObject],
     kinds: &[&dyn AnyKind],
@@ -153,7 +154,8 @@ impl Export<'_> {
         Value::Object(head)
     }
 
-    /// Tells whether the kind must be named: always in a typed list, else when the keys do not say it.
+    /// Tells whether the kind must be named: always in a typed list, else when the keys do not say
+    /// it.
     fn needs_type(&self, section: &Section, object: &StoredObject) -> bool {
         match section.shape {
             Shape::Typed => true,
@@ -200,7 +202,8 @@ fn secret_name(object: &str, field: &str) -> String {
         .collect()
 }
 
-/// Returns a value with the keys of its maps in the order of the schema; keys it does not know keep theirs.
+/// Returns a value with the keys of its maps in the order of the schema; keys it does not know keep
+/// theirs.
 fn in_order(value: &Value, schemas: &[Schema<'_>]) -> Value {
     match value {
         Value::Object(map) => {

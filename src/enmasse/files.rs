@@ -71,8 +71,8 @@ pub(crate) fn load(
     found.into_result().map(|warnings| (set, warnings))
 }
 
-/// Takes the objects out of the texts. `Err` when a text could not be read to its end: what it would have
-/// defined is unknown then, and nothing more can be said.
+/// Takes the objects out of the texts. `Err` when a text could not be read to its end: what it
+/// would have defined is unknown then, and nothing more can be said.
 fn parse(files: &Files, kinds: &[&dyn AnyKind]) -> Result<(WantedSet, Faults), Faults> {
     let mut problems: Vec<(Fault, Spot)> = Vec::new();
     let mut sources = Sources::default();
@@ -140,7 +140,8 @@ fn position(fault: &Fault, files: &Files) -> (usize, u32, u32) {
     (file.unwrap_or(usize::MAX), place.line, place.column)
 }
 
-/// Returns the files of a stem. With two endings both are read, and what they both define is a fault.
+/// Returns the files of a stem. With two endings both are read, and what they both define is a
+/// fault.
 fn one_of(project: &Path, stem: &str) -> Vec<String> {
     let paths = ENDINGS.iter().map(|ending| format!("{stem}.{ending}"));
     paths.filter(|path| project.join(path).is_file()).collect()

@@ -1,4 +1,5 @@
-//! Bodies in the form in which they can be compared: defaults filled in, quantities in one spelling.
+//! Bodies in the form in which they can be compared: defaults filled in, quantities in one
+//! spelling.
 
 use serde_json::Value;
 
@@ -8,8 +9,9 @@ use crate::contract::AnyKind;
 
 /// Brings two bodies of a kind into one form.
 ///
-/// Placeholders stay as written: a body that names a variable differs from one that holds the variable's value.
-/// When a kind refuses one of the bodies, both get the defaults of the schema only, so that they stay comparable.
+/// Placeholders stay as written: a body that names a variable differs from one that holds the
+/// variable's value. When a kind refuses one of the bodies, both get the defaults of the schema
+/// only, so that they stay comparable.
 pub(crate) fn comparable(
     (kind, schema): (&dyn AnyKind, &Value),
     bodies: [&Value; 2],

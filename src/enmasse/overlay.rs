@@ -58,7 +58,8 @@ fn join_entry(known: &mut Entry, entry: Entry, levels: u8, problems: &mut Vec<(F
     problems.push((fault, entry.spot));
 }
 
-/// Lays `over` over `base`: maps merge, lists of named objects merge by name, everything else is replaced.
+/// Lays `over` over `base`: maps merge, lists of named objects merge by name, everything else is
+/// replaced.
 pub(crate) fn lay_over(base: &mut Node, over: Node) {
     match (&mut base.data, over.data) {
         (Data::Map(own), Data::Map(more)) => {

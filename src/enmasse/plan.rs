@@ -131,7 +131,8 @@ pub(crate) struct Counts {
     pub(crate) unmanaged: usize,
 }
 
-/// Compares the stored objects with the wanted ones. `variables` serve normalisation only; bodies stay as written.
+/// Compares the stored objects with the wanted ones. `variables` serve normalisation only; bodies
+/// stay as written.
 pub(crate) fn plan(
     current: &[StoredObject],
     wanted: &[Wanted],
@@ -208,8 +209,8 @@ impl Plan {
         counts.add + counts.change + counts.remove == 0
     }
 
-    /// Returns the changes in an order in which every reference holds: what is named comes before what names it,
-    /// and removals come last, the other way round.
+    /// Returns the changes in an order in which every reference holds: what is named comes before
+    /// what names it, and removals come last, the other way round.
     pub(crate) fn changes(&self, prune: Prune) -> Vec<Change> {
         let order = self.by_reference();
         let puts = order.iter().filter_map(|entry| entry.put());

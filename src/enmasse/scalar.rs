@@ -1,7 +1,7 @@
 //! Which type a plain YAML scalar has: the core schema of YAML 1.2.
 //!
-//! `yes`, `on` and `2026-12-01` are texts. What the core schema reads with a loss (a leading zero, more than
-//! 64 bits) is refused, so that nothing changes on the way in.
+//! `yes`, `on` and `2026-12-01` are texts. What the core schema reads with a loss (a leading zero,
+//! more than 64 bits) is refused, so that nothing changes on the way in.
 
 use serde_json::{Number, Value};
 

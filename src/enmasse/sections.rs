@@ -1,4 +1,5 @@
-//! The sections of the files, derived from the kinds: which key holds objects of which kind, in which shape.
+//! The sections of the files, derived from the kinds: which key holds objects of which kind, in
+//! which shape.
 
 use crate::base::closest;
 use crate::contract::AnyKind;
@@ -29,7 +30,8 @@ pub(crate) enum Shape {
     Named,
 }
 
-/// The sections in the order files write them. A kind of another group gets a section of its own after them.
+/// The sections in the order files write them. A kind of another group gets a section of its own
+/// after them.
 const SECTIONS: &[(&str, &str, Shape)] = &[
     ("security", "security", Shape::Typed),
     ("outgoing", "outgoing", Shape::Grouped),
@@ -69,7 +71,8 @@ pub(crate) fn sections_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<S
     found
 }
 
-/// Tells whether a name stands for one object in the whole group, whatever its kind: in a list of several kinds.
+/// Tells whether a name stands for one object in the whole group, whatever its kind: in a list of
+/// several kinds.
 pub(crate) fn shares_names(group: &str) -> bool {
     let shape = SECTIONS.iter().find(|(_, own, _)| *own == group);
     shape.is_none_or(|(_, _, shape)| matches!(shape, Shape::Typed | Shape::Keyed))

@@ -102,7 +102,8 @@ fn cover(c: &mut char) {
     *c = '•';
 }
 
-/// Hides what stands after a key that sounds secret: a text that cannot be parsed has no schema to ask.
+/// Hides what stands after a key that sounds secret: a text that cannot be parsed has no schema to
+/// ask.
 fn hide_obvious(line: &str) -> String {
     const SECRET_WORDS: &[&str] = &["password", "secret", "token", "key"];
     let mut shown: Vec<char> = Vec::with_capacity(line.len());

@@ -1,4 +1,5 @@
-//! JSON writes a character beyond 16 bits as two escapes, `\ud83d\ude00`; YAML has `\U0001f600` for it.
+//! JSON writes a character beyond 16 bits as two escapes, `\ud83d\ude00`; YAML has `\U0001f600` for
+//! it.
 //!
 //! Without this step, YAML would not read all JSON.
 

@@ -50,7 +50,8 @@ pub(crate) fn refuse_demo(id: &ObjectId, body: &Value, kind: &dyn AnyKind) -> Op
     ))
 }
 
-/// So many problems are shown; a file from a broken generator must not drown the reader or the server.
+/// So many problems are shown; a file from a broken generator must not drown the reader or the
+/// server.
 pub(crate) const MAX_FAULTS: usize = 200;
 
 /// What an inspection found.
@@ -221,20 +222,31 @@ impl Inspection<'_> {
     }
 }
 
-/// Returns the pointer of the field that a kind's message names, if the body has it: in quotes anywhere, or as
-/// its first word; at the top, or one level deeper.
+/// Returns the pointer of the field that a kind's message is about, if the body has it. Messages name
+/// the key or the value in quotes, or the key as their first word.
 fn mentioned(message: &str, body: &Value) -> Option<String> {
     let quoted = message.split(['\'', '`', '"']).skip(1).step_by(2);
     let first = message.split([' ', ':', ',']).next();
-    let words: Vec<String> = quoted
-        .chain(first)
-        .map(|word| word.replace('.', "/"))
-        .collect();
-    let top = words.iter().map(|word| format!("/{word}"));
+    let mut words = quoted.chain(first).filter(|word| !word.is_empty());
+    words.find_map(|word| key_or_value(word, body))
+}
+
+fn key_or_value(word: &str, body: &Value) -> Option<String> {
+    let path = word.replace('.', "/");
+    let is_there = |pointer: &String| body.pointer(pointer).is_some();
+    let top = Some(format!("/{path}")).filter(is_there);
+    let value = || {
+        let mut found = None;
+        each_scalar(Schema::new(&Value::Null), body, &mut |pointer, value, _| {
+            if value == word && found.is_none() {
+                found = Some(pointer.to_owned());
+            }
+        });
+        found
+    };
     let keys = body.as_object().into_iter().flat_map(|map| map.keys());
-    let deeper = keys.flat_map(|key| words.iter().map(move |word| format!("/{key}/{word}")));
-    let mut pointers = top.chain(deeper);
-    pointers.find(|pointer| !pointer.ends_with('/') && body.pointer(pointer).is_some())
+    let mut deeper = keys.map(|key| format!("/{key}/{path}"));
+    top.or_else(value).or_else(|| deeper.find(is_there))
 }
 
 #[cfg(test)]
@@ -245,15 +257,21 @@ mod tests {
 
     #[test]
     fn the_field_a_message_is_about_is_found() {
-        let body = json!({"timeout": "0s", "http": {"path": "x", "methods": []}, "list": [1]});
+        let body =
+            json!({"timeout": "0s", "http": {"path": "x", "methods": ["GETT"]}, "list": [1]});
         let table = [
             ("timeout must be above zero", Some("/timeout")),
             ("`http.path` must begin with a slash", Some("/http/path")),
             ("path 'x' must begin with a slash", Some("/http/path")),
             ("the 'methods' are none", Some("/http/methods")),
+            ("method 'GETT' must be one of GET", Some("/http/methods/0")),
+            (
+                "there is no format 'x'; did you mean 'list'?",
+                Some("/http/path"),
+            ),
             ("rate_limit: limit and per must be above zero", None),
             ("", None),
-            ("a 'x' b", None),
+            ("a 'y' b", None),
         ];
         for (message, wanted) in table {
             assert_eq!(mentioned(message, &body).as_deref(), wanted, "{message}");

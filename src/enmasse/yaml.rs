@@ -1,7 +1,8 @@
 //! Reads YAML (and JSON, which is YAML) into a [`Node`]: a careful subset that means what it shows.
 //!
 //! Refused: anchors, aliases, tags, merge keys, keys given twice, several documents, more than
-//! [`MAX_DEPTH`] levels or [`MAX_NODES`] values, texts above [`MAX_BYTES`]. The caps come before recursion.
+//! [`MAX_DEPTH`] levels or [`MAX_NODES`] values, texts above [`MAX_BYTES`]. The caps come before
+//! recursion.
 
 use std::collections::HashMap;
 use std::sync::Arc;

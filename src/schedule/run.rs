@@ -11,7 +11,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::base::{BoxFuture, Cid, Code, Fault, Millis, ServiceName};
 use crate::contract::JobInfo;
-use crate::schedule::scheduler::Inner;
+use crate::schedule::inner::Inner;
 use crate::schedule::{JobSpec, RunRecord};
 use crate::store::{Ending, RunState};
 

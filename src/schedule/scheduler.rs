@@ -1,72 +1,23 @@
-//! The scheduler: one task that sleeps until the earliest fire time, claims what is due and starts it.
-//!
-//! The database is the truth: a run that is not claimed there never starts, and what is claimed there
-//! never starts twice. In memory stands only what the present set of jobs looks like.
+//! The scheduler as others see it: the present set of jobs, and what an operator does with one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use chrono::{DateTime, FixedOffset};
+use tracing::{info, warn};
 
-use crate::base::{Clock, Code, Fault, ObjectName, closest};
-use crate::schedule::plan::{new_run, placing, plan, repeats_left};
+use crate::base::{Clock, Code, Fault, ObjectName};
+use crate::schedule::inner::{Inner, Jobs};
+use crate::schedule::plan::repeats_left;
 use crate::schedule::reconcile::{Known, Reconciled, reconcile};
-use crate::schedule::run::launch;
-use crate::schedule::view::schedule_text;
-use crate::schedule::{JobSpec, JobSpecNamed, JobStatus, JobView, Overlap, RunJob, RunRecord};
-use crate::store::{Advance, Cause, Claim, JobState, NewRun, RunState, Store};
+use crate::schedule::view::view;
+use crate::schedule::{JobSpecNamed, JobView, RunJob, RunRecord};
+use crate::store::{JobState, RunState, Store};
 use crate::tasks::Tasks;
-
-/// How long a claim holds without being renewed.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
-
-/// How often claims are renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
-
-/// The longest sleep: the clock of the machine may be set meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(10);
-
-/// The sleep after the database failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Runs the jobs of a server. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Scheduler(Arc<Inner>);
-
-/// What the tasks of a scheduler share.
-pub(in crate::schedule) struct Inner {
-    pub(in crate::schedule) store: Store,
-    pub(in crate::schedule) clock: Arc<dyn Clock>,
-    pub(in crate::schedule) runner: Arc<dyn RunJob>,
-    pub(in crate::schedule) tasks: Tasks,
-    node: String,
-    /// Rings when the earliest fire time may have changed.
-    wake: Notify,
-    /// Held through every change of a schedule, so that ticks and edits come one after another.
-    jobs: tokio::sync::Mutex<Jobs>,
-    /// The runs that go on here, by fence. A plain lock: held for map operations only.
-    active: Mutex<HashMap<i64, Active>>,
-    /// Counts the ends of runs, for those who wait for one.
-    ends: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct Jobs {
-    known: BTreeMap<ObjectName, Known>,
-    /// Whether `start` was called.
-    started: bool,
-    /// The jobs whose run at start is behind them.
-    ran_at_start: HashSet<ObjectName>,
-}
-
-struct Active {
-    job: ObjectName,
-    cancel: CancellationToken,
-}
 
 impl Scheduler {
     /// Makes a scheduler that does nothing before `start`.
@@ -77,17 +28,7 @@ impl Scheduler {
         tasks: Tasks,
         node: String,
     ) -> Self {
-        Self(Arc::new(Inner {
-            store,
-            clock,
-            runner,
-            tasks,
-            node,
-            wake: Notify::new(),
-            jobs: tokio::sync::Mutex::default(),
-            active: Mutex::default(),
-            ends: watch::Sender::default(),
-        }))
+        Self(Arc::new(Inner::new(store, clock, runner, tasks, node)))
     }
 
     /// Takes over the present set of jobs: those that did not change go on undisturbed.
@@ -158,7 +99,7 @@ impl Scheduler {
             return Ok(run);
         }
         // It may wait for others first, each of which ends at its timeout at the latest.
-        let patience = Duration::from(known.spec.timeout) * 12 + Duration::from_secs(60);
+        let patience = Duration::from(known.spec.timeout) * 12 + Duration::from_mins(1);
         let ended = tokio::time::timeout(patience, inner.ended(&run, &mut ends));
         ended.await.unwrap_or_else(|_elapsed| {
             let message = format!("the run of job '{name}' has not ended yet");
@@ -257,6 +198,11 @@ impl Scheduler {
 
 #[cfg(test)]
 impl Scheduler {
+    /// Renews leases at once.
+    pub(in crate::schedule) async fn renew(&self) {
+        self.0.renew().await.unwrap();
+    }
+
     /// Waits until `n` runs have ended.
     pub(in crate::schedule) async fn ends(&self, n: u64) {
         let mut ends = self.0.ends.subscribe();
@@ -269,285 +215,6 @@ impl Scheduler {
         while self.0.active.lock().unwrap().len() > n {
             ends.changed().await.unwrap();
         }
-    }
-}
-
-impl Jobs {
-    fn find(&self, name: &str) -> Result<&Known, Fault> {
-        let names = || self.known.keys().map(ObjectName::as_str);
-        self.known
-            .get(name)
-            .ok_or_else(|| no_job(name, closest(name, names())))
-    }
-}
-
-impl Inner {
-    /// Starts everything that is due and returns the earliest fire time ahead.
-    async fn tick(self: &Arc<Self>) -> Result<Option<DateTime<Utc>>, Fault> {
-        self.fire_due(&mut *self.jobs.lock().await).await
-    }
-
-    /// Does what waits for a server: waiting runs, what was missed, and last what gives way to both.
-    async fn catch_up(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Fault> {
-        for job in self.store.queued_jobs().await? {
-            self.start_waiting(jobs, &job).await?;
-        }
-        self.fire_due(jobs).await?;
-        self.run_at_start(jobs).await
-    }
-
-    async fn fire_due(self: &Arc<Self>, jobs: &mut Jobs) -> Result<Option<DateTime<Utc>>, Fault> {
-        let now = self.clock.now();
-        let due = |known: &&Known| known.state.next_fire.is_some_and(|next| next <= now);
-        let due = jobs.known.values().filter(due);
-        let names: Vec<ObjectName> = due.map(|known| known.state.job.clone()).collect();
-        for name in names {
-            self.fire(jobs, &name).await?;
-        }
-        let enabled = jobs.known.values().filter(|known| known.state.enabled);
-        Ok(enabled.filter_map(|known| known.state.next_fire).min())
-    }
-
-    /// Claims and starts what is due of one job.
-    async fn fire(self: &Arc<Self>, jobs: &mut Jobs, name: &ObjectName) -> Result<(), Fault> {
-        let now = self.clock.now();
-        let Some(known) = jobs.known.get_mut(name).filter(|known| known.state.enabled) else {
-            return Ok(());
-        };
-        let Some(plan) = plan(&known.spec, &known.timetable, &known.state, now) else {
-            return Ok(());
-        };
-        let claim = self.claim(name, Some(plan.advance), plan.runs);
-        let Some(runs) = self.store.claim_runs(claim).await? else {
-            // Another server was faster: look where the schedule stands now.
-            let states = self.store.job_states().await?;
-            let state = states.into_iter().find(|state| state.job == *name);
-            known.state = state.unwrap_or_else(|| known.state.clone());
-            return Ok(());
-        };
-        known.state.next_fire = plan.advance.to;
-        known.state.fired_count = known.state.fired_count.saturating_add(plan.advance.fires);
-        let spec = Arc::clone(&known.spec);
-        self.begin(&spec, runs);
-        Ok(())
-    }
-
-    fn claim(&self, job: &ObjectName, advance: Option<Advance>, runs: Vec<NewRun>) -> Claim {
-        let now = self.clock.now();
-        Claim {
-            job: job.clone(),
-            node: self.node.clone(),
-            now,
-            lease_until: now + LEASE,
-            advance,
-            runs,
-        }
-    }
-
-    /// Starts those of the claimed runs whose turn it is.
-    fn begin(self: &Arc<Self>, spec: &Arc<JobSpec>, runs: Vec<RunRecord>) {
-        for run in runs {
-            let (job, cid) = (&run.job, &run.cid);
-            match run.state {
-                RunState::Running => {
-                    if spec.overlap == Overlap::Cancel {
-                        self.cancel_before(&run);
-                    }
-                    launch(self, spec, run);
-                }
-                RunState::Skipped if run.fault_message.is_some() => {
-                    let reason = run.fault_message.as_deref();
-                    tracing::debug!(%job, %cid, reason, "Job run skipped.");
-                }
-                _ => {}
-            }
-        }
-    }
-
-    async fn run_at_start(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Fault> {
-        let wanted: Vec<Known> = jobs
-            .known
-            .values()
-            .filter(|known| known.spec.run_at_start && known.state.enabled && !known.state.paused)
-            .cloned()
-            .collect();
-        for known in wanted {
-            if jobs.ran_at_start.insert(known.state.job.clone()) {
-                self.run_apart(&known, Cause::Start).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn run_manually(self: &Arc<Self>, known: &Known) -> Result<RunRecord, Fault> {
-        if self.tasks.soft.is_cancelled() {
-            return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
-        }
-        self.run_apart(known, Cause::Manual).await
-    }
-
-    /// Claims and starts a run beside the timetable.
-    async fn run_apart(self: &Arc<Self>, known: &Known, cause: Cause) -> Result<RunRecord, Fault> {
-        let mut fire_time = self.clock.now();
-        // The key of a run is its fire time: a moment that is taken makes way for the next.
-        for _attempt in 0..1000 {
-            let new = new_run(fire_time, cause, placing(known.spec.overlap));
-            let claim = self.claim(&known.state.job, None, vec![new]);
-            let runs = self.store.claim_runs(claim).await?.unwrap_or_default();
-            if let Some(run) = runs.first().cloned() {
-                self.begin(&known.spec, runs);
-                return Ok(run);
-            }
-            fire_time += TimeDelta::milliseconds(1);
-        }
-        Err(busy(known.state.job.as_str(), None))
-    }
-
-    /// Starts the next waiting run of a job, if its turn has come.
-    async fn start_waiting(self: &Arc<Self>, jobs: &Jobs, job: &ObjectName) -> Result<(), Fault> {
-        let Some(known) = jobs.known.get(job).filter(|known| known.state.enabled) else {
-            return self
-                .store
-                .skip_queued(job, "the job was switched off")
-                .await;
-        };
-        let now = self.clock.now();
-        let run = self
-            .store
-            .start_queued(job, &self.node, now, now + LEASE)
-            .await?;
-        self.begin(&known.spec, run.into_iter().collect());
-        Ok(())
-    }
-
-    /// Does what waits for the end of a run: wakes those who wait, starts the next.
-    pub(in crate::schedule) async fn follow_up(self: &Arc<Self>, job: &ObjectName) {
-        if !self.tasks.soft.is_cancelled() {
-            let jobs = self.jobs.lock().await;
-            if let Err(fault) = self.start_waiting(&jobs, job).await {
-                error!(%job, error = ?fault, "Waiting run not started.");
-            }
-        }
-        self.ends.send_modify(|ends| *ends = ends.wrapping_add(1));
-    }
-
-    /// Returns a run once it has ended.
-    async fn ended(
-        &self,
-        run: &RunRecord,
-        ends: &mut watch::Receiver<u64>,
-    ) -> Result<RunRecord, Fault> {
-        loop {
-            let present = self.store.run(&run.job, run.fire_time, run.attempt).await?;
-            let present = present.ok_or_else(|| {
-                let message = format!("the run of job '{}' is not remembered any more", run.job);
-                Fault::new(Code::UnknownJob, message)
-            })?;
-            if !matches!(present.state, RunState::Queued | RunState::Running) {
-                return Ok(present);
-            }
-            if ends.changed().await.is_err() {
-                return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
-            }
-        }
-    }
-
-    async fn change(&self, jobs: &mut Jobs, state: JobState) -> Result<(), Fault> {
-        self.store
-            .save_job_states(std::slice::from_ref(&state), &[])
-            .await?;
-        if let Some(known) = jobs.known.get_mut(&state.job) {
-            known.state = state;
-        }
-        Ok(())
-    }
-
-    /// Notes that a run goes on here, and returns what cancels it.
-    pub(in crate::schedule) fn register(&self, run: &RunRecord) -> CancellationToken {
-        let cancel = CancellationToken::new();
-        let active = Active {
-            job: run.job.clone(),
-            cancel: cancel.clone(),
-        };
-        let mut map = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        map.insert(run.fence, active);
-        cancel
-    }
-
-    /// Notes that a run does not go on any more.
-    pub(in crate::schedule) fn unregister(&self, run: &RunRecord) {
-        let mut map = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        map.remove(&run.fence);
-    }
-
-    fn cancel_before(&self, run: &RunRecord) {
-        let map = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        let older =
-            |(fence, active): &(&i64, &Active)| **fence < run.fence && active.job == run.job;
-        map.iter()
-            .filter(older)
-            .for_each(|(_, active)| active.cancel.cancel());
-    }
-
-    fn spawn_ticks(self: &Arc<Self>) {
-        let inner = Arc::clone(self);
-        self.tasks.spawn("scheduler", async move {
-            while !inner.tasks.soft.is_cancelled() {
-                let sleep = match inner.tick().await {
-                    Ok(next) => inner.until(next),
-                    Err(fault) => {
-                        error!(error = ?fault, "Scheduler cannot reach the database.");
-                        AFTER_FAILURE
-                    }
-                };
-                tokio::select! {
-                    () = inner.tasks.soft.cancelled() => {}
-                    () = inner.wake.notified() => {}
-                    () = tokio::time::sleep(sleep) => {}
-                }
-            }
-        });
-    }
-
-    fn until(&self, next: Option<DateTime<Utc>>) -> Duration {
-        let ahead = next.map(|next| (next - self.clock.now()).to_std().unwrap_or_default());
-        let sleep = ahead.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
-        // Never less than the timer can do, or the last stretch becomes a busy loop.
-        sleep.max(Duration::from_millis(1))
-    }
-
-    /// Renews what runs here and gives up what other servers left behind.
-    fn spawn_renewals(self: &Arc<Self>) {
-        let inner = Arc::clone(self);
-        self.tasks.spawn("job leases", async move {
-            while !inner.tasks.soft.is_cancelled() {
-                if let Err(fault) = inner.renew().await {
-                    error!(error = ?fault, "Job leases not renewed.");
-                }
-                tokio::select! {
-                    () = inner.tasks.soft.cancelled() => {}
-                    () = tokio::time::sleep(RENEWAL) => {}
-                }
-            }
-        });
-    }
-
-    async fn renew(self: &Arc<Self>) -> Result<(), Fault> {
-        let now = self.clock.now();
-        let idle = self
-            .active
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty();
-        if !idle {
-            self.store.renew_runs(&self.node, now + LEASE).await?;
-        }
-        for run in self.store.lose_expired_runs(&self.node, now).await? {
-            warn!(job = %run.job, cid = %run.cid, node = run.node, "Job run was lost.");
-            self.start_waiting(&*self.jobs.lock().await, &run.job)
-                .await?;
-        }
-        Ok(())
     }
 }
 
@@ -565,31 +232,7 @@ fn log_changes(jobs: &Jobs, result: &Reconciled) {
     }
 }
 
-fn view(known: &Known, last_run: Option<RunRecord>) -> JobView {
-    let state = &known.state;
-    let running = last_run
-        .as_ref()
-        .is_some_and(|run| run.state == RunState::Running);
-    let status = match (state.enabled, running, state.paused, state.next_fire) {
-        (false, ..) => JobStatus::Disabled,
-        (_, _, true, _) => JobStatus::Paused,
-        (_, true, ..) => JobStatus::Running,
-        (.., None) => JobStatus::Finished,
-        (.., Some(_)) => JobStatus::Scheduled,
-    };
-    JobView {
-        name: state.job.to_string(),
-        service: known.spec.service.to_string(),
-        schedule: schedule_text(&known.spec),
-        timezone: known.spec.timezone.clone(),
-        state: status,
-        note: state.note.clone(),
-        next_fire: state.next_fire.filter(|_next| state.enabled),
-        last_run,
-    }
-}
-
-fn no_job(name: &str, close: Option<&str>) -> Fault {
+pub(in crate::schedule) fn no_job(name: &str, close: Option<&str>) -> Fault {
     let fault = Fault::new(Code::UnknownJob, format!("there is no job named '{name}'"));
     match close {
         Some(close) => fault.hint(format!("Did you mean `{close}`?")),
@@ -597,7 +240,7 @@ fn no_job(name: &str, close: Option<&str>) -> Fault {
     }
 }
 
-fn busy(name: &str, reason: Option<&str>) -> Fault {
+pub(in crate::schedule) fn busy(name: &str, reason: Option<&str>) -> Fault {
     let reason = reason.unwrap_or("too many runs at once");
     Fault::new(
         Code::JobBusy,

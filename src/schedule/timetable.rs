@@ -82,7 +82,7 @@ impl Timetable {
             .filter_map(&mut take)
             .collect();
         faults.into_result()?;
-        let rule = rules.into_iter().next().ok_or_else(|| none_given())?;
+        let rule = rules.into_iter().next().ok_or_else(none_given)?;
         Ok(Self { zone, rule })
     }
 
@@ -268,7 +268,9 @@ fn every(step: Millis, anchor: Option<&str>, zone: Tz) -> Result<Rule, Fault> {
 fn local_moment(key: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>, Fault> {
     let text = text.trim();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.to_utc());
+        // As exact as the database keeps it, or the same moment would come after itself.
+        let rounded = DateTime::from_timestamp_millis(moment.timestamp_millis());
+        return Ok(rounded.unwrap_or(moment.to_utc()));
     }
     let local = LOCAL
         .iter()
@@ -631,6 +633,11 @@ mod tests {
             ("2026-12-01T02:00", "Europe/Paris", "2026-12-01T01:00:00Z"),
             ("2026-12-01 02:00:30", "UTC", "2026-12-01T02:00:30Z"),
             (
+                "2026-12-01T02:00:30.1234567Z",
+                "UTC",
+                "2026-12-01T02:00:30.123Z",
+            ),
+            (
                 "2026-12-01T02:00:00+05:00",
                 "Europe/Paris",
                 "2026-11-30T21:00:00Z",
@@ -655,57 +662,59 @@ mod tests {
         }
     }
 
+    const MISTAKES: &[(&str, &str)] = &[
+        (r"{}", "one of at, every and cron must be given"),
+        (
+            r#"{"every": "1h", "cron": "@daily"}"#,
+            "only one of at, every and cron may be given, not every and cron",
+        ),
+        (r#"{"every": "500ms"}"#, "every '500ms' is shorter than 1s"),
+        (
+            r#"{"every": "1h", "repeats": 0}"#,
+            "repeats must be at least 1",
+        ),
+        (
+            r#"{"every": "1h", "anchor": "soon"}"#,
+            "anchor 'soon' is not a date and time",
+        ),
+        (
+            r#"{"cron": "@daily", "repeats": 3}"#,
+            "repeats belongs to every, which is not given",
+        ),
+        (
+            r#"{"cron": "* * * *"}"#,
+            "cron '* * * *' has 4 fields and needs 5",
+        ),
+        (
+            r#"{"cron": "0 0 * * * *"}"#,
+            "cron '0 0 * * * *' has 6 fields and needs 5",
+        ),
+        (
+            r#"{"cron": "@often"}"#,
+            "cron '@often' is not a name for a schedule",
+        ),
+        (
+            r#"{"cron": "61 * * * *"}"#,
+            "cron '61 * * * *' cannot be read",
+        ),
+        (
+            r#"{"cron": "* * * foo *"}"#,
+            "cron '* * * foo *' cannot be read",
+        ),
+        (r#"{"cron": "0 0 30 2 *"}"#, "cron '0 0 30 2 *' never fires"),
+        (
+            r#"{"at": "2026-13-01T00:00"}"#,
+            "at '2026-13-01T00:00' is not a date and time",
+        ),
+        (
+            r#"{"every": "1h", "timezone": "Europe/Pariss"}"#,
+            "timezone 'Europe/Pariss' is not known",
+        ),
+    ];
+
     #[test]
     fn every_mistake_is_named_with_one_code() {
-        for (body, expected) in [
-            (r"{}", "one of at, every and cron must be given"),
-            (
-                r#"{"every": "1h", "cron": "@daily"}"#,
-                "only one of at, every and cron may be given, not every and cron",
-            ),
-            (r#"{"every": "500ms"}"#, "every '500ms' is shorter than 1s"),
-            (
-                r#"{"every": "1h", "repeats": 0}"#,
-                "repeats must be at least 1",
-            ),
-            (
-                r#"{"every": "1h", "anchor": "soon"}"#,
-                "anchor 'soon' is not a date and time",
-            ),
-            (
-                r#"{"cron": "@daily", "repeats": 3}"#,
-                "repeats belongs to every, which is not given",
-            ),
-            (
-                r#"{"cron": "* * * *"}"#,
-                "cron '* * * *' has 4 fields and needs 5",
-            ),
-            (
-                r#"{"cron": "0 0 * * * *"}"#,
-                "cron '0 0 * * * *' has 6 fields and needs 5",
-            ),
-            (
-                r#"{"cron": "@often"}"#,
-                "cron '@often' is not a name for a schedule",
-            ),
-            (
-                r#"{"cron": "61 * * * *"}"#,
-                "cron '61 * * * *' cannot be read",
-            ),
-            (
-                r#"{"cron": "* * * foo *"}"#,
-                "cron '* * * foo *' cannot be read",
-            ),
-            (r#"{"cron": "0 0 30 2 *"}"#, "cron '0 0 30 2 *' never fires"),
-            (
-                r#"{"at": "2026-13-01T00:00"}"#,
-                "at '2026-13-01T00:00' is not a date and time",
-            ),
-            (
-                r#"{"every": "1h", "timezone": "Europe/Pariss"}"#,
-                "timezone 'Europe/Pariss' is not known",
-            ),
-        ] {
+        for (body, expected) in MISTAKES {
             let faults = Timetable::parse(&spec(body)).unwrap_err().0;
             assert_eq!(faults.len(), 1, "{body}: {faults:?}");
             assert_eq!(faults[0].code(), Code::BadSchedule);

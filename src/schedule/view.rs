@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::schedule::reconcile::Known;
 use crate::schedule::{JobSpec, RunRecord};
-use crate::store::maybe_iso;
+use crate::store::{RunState, maybe_iso};
 
 /// A job as people see it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,8 +45,33 @@ pub(crate) enum JobStatus {
     Finished,
 }
 
+/// Returns a job as people see it.
+pub(in crate::schedule) fn view(known: &Known, last_run: Option<RunRecord>) -> JobView {
+    let state = &known.state;
+    let running = last_run
+        .as_ref()
+        .is_some_and(|run| run.state == RunState::Running);
+    let status = match (state.enabled, running, state.paused, state.next_fire) {
+        (false, ..) => JobStatus::Disabled,
+        (_, _, true, _) => JobStatus::Paused,
+        (_, true, ..) => JobStatus::Running,
+        (.., None) => JobStatus::Finished,
+        (.., Some(_)) => JobStatus::Scheduled,
+    };
+    JobView {
+        name: state.job.to_string(),
+        service: known.spec.service.to_string(),
+        schedule: schedule_text(&known.spec),
+        timezone: known.spec.timezone.clone(),
+        state: status,
+        note: state.note.clone(),
+        next_fire: state.next_fire.filter(|_next| state.enabled),
+        last_run,
+    }
+}
+
 /// Returns the timetable of a job in a few words.
-pub(in crate::schedule) fn schedule_text(spec: &JobSpec) -> String {
+fn schedule_text(spec: &JobSpec) -> String {
     let JobSpec {
         at,
         every,

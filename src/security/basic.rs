@@ -121,14 +121,14 @@ impl Guard for BasicGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::testing::{Keys, guard, message, ports};
+    use crate::security::testing::{Keys, guard_of, message, ports};
 
     async fn answer(
         body: serde_json::Value,
         headers: &[(&'static str, &str)],
     ) -> Result<Caller, Fault> {
         let ports = ports(chrono::Utc::now(), Keys::default());
-        guard::<Basic>(body)
+        guard_of::<Basic>(body)
             .check(&message(headers, "", false), &ports)
             .await
     }

@@ -9,12 +9,16 @@ use crate::base::{
     BoxFuture, Cid, Clock, Fault, Handle, HttpMeta, Inbound, Meta, ObjectName, SystemClock, Value,
 };
 use crate::contract::{
-    AnyKind, Command, Connections, Env, Guard, KeyValue, Kind, KvReply, Live, Of, Ports, Running,
-    Settings,
+    AnyKind as _, Command, Connections, Env, Guard, KeyValue, Kind, KvReply, Live, Of, Ports,
+    Running, Settings,
 };
 
 /// Starts a guard of a body.
-pub(super) fn guard<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write the value in place"
+)]
+pub(crate) fn guard_of<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
     let kind = Of::<K>::NEW;
     let body = kind.normal(&body).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

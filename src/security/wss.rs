@@ -1,4 +1,4 @@
-//! WS-Security UsernameToken: a user name and a password, or its digest, in the header of a SOAP message.
+//! WS-Security `UsernameToken`: a user name and a password, or its digest, in the header of a SOAP message.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::xml;
 /// How far a message may come from the future: clocks differ, but not for minutes.
 const FUTURE: TimeDelta = TimeDelta::seconds(60);
 
-/// A user name and a password in the header of SOAP messages, by the UsernameToken profile of WS-Security.
+/// A user name and a password in the header of SOAP messages, by the `UsernameToken` profile of WS-Security.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WssSpec {
@@ -60,7 +60,7 @@ fn five_minutes() -> Millis {
     Millis::seconds(300)
 }
 
-/// WS-Security UsernameToken.
+/// WS-Security `UsernameToken`.
 pub(crate) struct Wss;
 
 impl Kind for Wss {
@@ -263,7 +263,7 @@ impl Guard for WssGuard {
 mod tests {
     use super::*;
     use crate::contract::{AnyKind as _, Of};
-    use crate::security::testing::{Keys, guard, message, ports};
+    use crate::security::testing::{Keys, guard_of, message, ports};
 
     const NOW: &str = "2026-11-24T05:00:00Z";
     const SECEXT: &str =
@@ -336,8 +336,12 @@ mod tests {
     }
 
     impl Case {
+        #[expect(
+            clippy::needless_pass_by_value,
+            reason = "tests write the value in place"
+        )]
         fn new(more: serde_json::Value) -> Self {
-            let guard = guard::<Wss>(spec(&more));
+            let guard = guard_of::<Wss>(spec(&more));
             Self {
                 guard,
                 ports: ports(now(), Keys::default()),
@@ -378,6 +382,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     async fn every_refusal_looks_the_same() {
         let case = Case::new(serde_json::json!({"passwords": ["digest", "text"]}));
         let reference = seen(&case.send(&envelope("")).await.unwrap_err());

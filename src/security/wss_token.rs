@@ -1,4 +1,4 @@
-//! Reads the one UsernameToken of a SOAP message; anything doubled or unknown is refused, not chosen from.
+//! Reads the one `UsernameToken` of a SOAP message; anything doubled or unknown is refused, not chosen from.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ const UTILITY: &str =
 const TEXT: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText";
 const DIGEST: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest";
 
-/// What a UsernameToken says.
+/// What a `UsernameToken` says.
 pub(super) struct Token {
     pub(super) username: String,
     pub(super) kind: PasswordKind,

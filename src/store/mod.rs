@@ -2,6 +2,7 @@
 //!
 //! One file for each table, each an `impl Store`; statements that differ between databases stand in `dialect/`.
 
+mod claim;
 mod db;
 mod dialect;
 mod job;
@@ -14,10 +15,11 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use claim::{Advance, Beyond, Claim, NewRun, Placing};
 pub(crate) use db::Store;
 pub(crate) use job::JobState;
 pub(crate) use object::{Change, ObjectVersion, WriteRequest};
 pub(crate) use package::{NewPackage, PackageRow};
 pub(crate) use revision::{FileText, Keep, NewRevision, Recording, RevisionRow, Stamp};
 pub(crate) use row::{iso, maybe_iso};
-pub(crate) use run::{Advance, Beyond, Cause, Claim, Ending, NewRun, Placing, Run, RunState};
+pub(crate) use run::{Cause, Ending, Run, RunState};

@@ -41,6 +41,10 @@ pub(crate) fn iso<S: serde::Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::
 }
 
 /// Writes a moment that may be absent.
+#[expect(
+    clippy::ref_option,
+    reason = "serde hands over a reference to the field"
+)]
 pub(crate) fn maybe_iso<S: serde::Serializer>(
     at: &Option<DateTime<Utc>>,
     to: S,

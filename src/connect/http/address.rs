@@ -66,9 +66,9 @@ pub(super) fn join(
     if !query.is_empty() {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         for (name, values) in query {
-            values.iter().for_each(|value| {
+            for value in values {
                 pairs.append_pair(name, value);
-            });
+            }
         }
         // A plus is a space in forms only; %20 is one everywhere. A true plus is %2B already.
         url.set_query(Some(&pairs.finish().replace('+', "%20")));

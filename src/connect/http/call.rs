@@ -1,6 +1,8 @@
 //! One call of a peer: what the script asked for, the attempts, and the answer within its bounds.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -74,7 +76,7 @@ impl Outcall {
         headers.insert(CORRELATION, value("x-correlation-id", cid.as_str())?);
         Ok(Self {
             url: address::join(&connection.base, path, &params, &query)?,
-            timeout: timeout(request.remove("timeout"))?
+            timeout: timeout(request.remove("timeout").as_ref())?
                 .unwrap_or(connection.spec.timeout.total.into()),
             method,
             headers,
@@ -236,7 +238,7 @@ fn prove(headers: &mut HeaderMap, connection: &Connection) -> Result<(), Fault> 
     proof.set_sensitive(true);
     headers.insert(
         HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| refused(format!("{name:?} is not the name of a header")))?,
+            .map_err(|_invalid| refused(format!("{name:?} is not the name of a header")))?,
         proof,
     );
     Ok(())
@@ -279,8 +281,8 @@ fn as_json(value: &Value) -> Result<Bytes, Fault> {
     Ok(bytes.into())
 }
 
-fn timeout(value: Option<Value>) -> Result<Option<Duration>, Fault> {
-    let seconds = match &value {
+fn timeout(value: Option<&Value>) -> Result<Option<Duration>, Fault> {
+    let seconds = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) => Millis::parse(text).map(Duration::from),
         Some(Value::Int(seconds)) => u64::try_from(*seconds).ok().map(Duration::from_secs),
@@ -407,7 +409,7 @@ fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
     let name = &connection.name;
     let ping = format!("Try `kladka outgoing ping {name}`.");
     let dialling = error.is_connect();
-    let forbidden = causes(error).any(|cause| cause.is::<Forbidden>());
+    let forbidden = causes(error).any(<dyn Error>::is::<Forbidden>);
     let fault = if forbidden {
         let message = format!("'{name}' leads to a link-local address, which is never called");
         Fault::new(Code::OutgoingFailed, message).hint("Give the connection another address.")
@@ -430,19 +432,27 @@ fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
 
 /// Returns why no connection was made, in words that tell nothing of the network to a caller.
 fn reason(error: &reqwest::Error) -> &'static str {
-    let io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let kinds: Vec<_> = io.map(std::io::Error::kind).collect();
+    let refused = |cause: &(dyn Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
+    };
     if error.is_dns() {
         "its name is unknown"
-    } else if kinds.contains(&std::io::ErrorKind::ConnectionRefused) {
+    } else if causes(error).any(refused) {
         "it is refused"
-    } else if causes(error).any(|cause| cause.is::<rustls::Error>())
-        || kinds.contains(&std::io::ErrorKind::InvalidData)
-    {
+    } else if causes(error).any(is_tls) {
         "its certificate is not trusted, or TLS failed otherwise"
     } else {
         "it is not reachable"
     }
+}
+
+/// Tells whether TLS failed; its error may hide in one of input and output, which is no cause of it.
+fn is_tls(cause: &(dyn Error + 'static)) -> bool {
+    let hidden = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    cause.is::<rustls::Error>() || hidden.is_some_and(|hidden| is_tls(hidden))
 }
 
 /// Pings a connection: a GET of its ping path, whatever the status.

@@ -44,6 +44,14 @@ impl Clients {
     }
 }
 
+#[cfg(test)]
+impl Clients {
+    /// Returns how many clients are kept.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.borrow().len()
+    }
+}
+
 /// Builds a client: no proxy of the environment, no redirect, no cookie, and no way to a forbidden address.
 pub(super) fn build(spec: &HttpOutgoingSpec) -> Result<reqwest::Client, Fault> {
     let mut builder = reqwest::Client::builder()
@@ -85,7 +93,9 @@ fn authorities(path: &str) -> Result<Vec<reqwest::Certificate>, Fault> {
 
 /// Returns an error with all its causes, for the log.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).skip(1).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes(error)
+        .skip(1)
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Walks an error and its causes.

@@ -15,6 +15,8 @@ mod exchange;
 mod fallback;
 mod outgoing;
 mod outgoing_spec;
+#[cfg(test)]
+mod outgoing_tests;
 mod partner;
 mod path;
 mod response;
@@ -24,7 +26,7 @@ mod watch;
 
 pub(crate) use channel::HttpChannel;
 pub(crate) use fallback::Fallback;
-pub(crate) use outgoing::{HttpOutgoing, ping_outgoing};
+pub(crate) use outgoing::HttpOutgoing;
 pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
 pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};

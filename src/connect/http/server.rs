@@ -386,7 +386,7 @@ async fn next(listener: &tokio::net::TcpListener, shared: &Shared) -> Option<Acc
         };
         match accepted {
             Ok((stream, _)) if shared.connections() >= shared.limits.connections => {
-                refuse(&stream, shared)
+                refuse(&stream, shared);
             }
             Ok((stream, peer)) => {
                 // Answers are written whole; waiting for more would only delay them.

@@ -157,13 +157,9 @@ impl Service for Fixed {
             self.seen.calls.fetch_add(1, Ordering::SeqCst);
             let mut ends = Ends(&self.seen, false);
             let mut answer = Answer::default();
-            let params: String = ctx
-                .request
-                .meta
-                .params
-                .iter()
-                .map(|(n, v)| format!("{n}={v};"))
-                .collect();
+            let params = ctx.request.meta.params.iter();
+            let params: Vec<_> = params.map(|(n, v)| format!("{n}={v};")).collect();
+            let params = params.concat();
             answer.value = Value::text(format!("{params}{}", input.as_str().unwrap_or_default()));
             match self.does {
                 Does::Echo => {}
@@ -229,8 +225,10 @@ impl TestServer {
             service("bad-header", Does::BadHeader, &seen),
         ]);
         let ports = Arc::new(ports(chrono::Utc::now(), Keys::default()));
-        let mut call_limits = Limits::default();
-        call_limits.output = 64 << 20;
+        let call_limits = Limits {
+            output: 64 << 20,
+            ..Limits::default()
+        };
         let gateway = Gateway {
             registry: Arc::clone(&registry),
             ports,
@@ -296,9 +294,9 @@ impl TestServer {
     pub(super) async fn joined(self) {
         let threads = self.threads;
         let join = move || {
-            threads
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap())
+            for thread in threads {
+                thread.join().unwrap();
+            }
         };
         let joined = tokio::task::spawn_blocking(join);
         tokio::time::timeout(WAIT, joined)
@@ -342,4 +340,15 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     tokio::time::timeout(WAIT, wait)
         .await
         .unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Runs something beside the test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test waits for it, or is over"
+)]
+pub(super) fn beside<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(future)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::base::{Caller, Cid, Code, ServiceName, Value};
-use crate::connect::http::testing::{TestServer, WAIT, rest, until};
+use crate::connect::http::testing::{TestServer, WAIT, beside, rest, until};
 use crate::connect::http::{HttpLimits, State, Timeouts};
 use crate::contract::{Ctx, Invocation, Request};
 
@@ -197,6 +197,7 @@ async fn a_chunked_body_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn requests_that_can_be_read_in_two_ways_never_reach_a_service() {
     let server = start();
     let smuggled = "GET /echo/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -299,9 +300,8 @@ async fn with_both_length_and_chunks_the_connection_ends_after_the_one_request()
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let server = start();
-    let mut requests: String = (0..100)
-        .map(|n| format!("GET /echo/{n} HTTP/1.1\r\nHost: a\r\n\r\n"))
-        .collect();
+    let many = (0..100).map(|n| format!("GET /echo/{n} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let mut requests = many.collect::<Vec<_>>().concat();
     requests.push_str("GET /echo/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let answer = server.raw(requests.as_bytes()).await;
     let ids: Vec<_> = answer
@@ -405,7 +405,7 @@ async fn a_request_that_takes_long_is_not_cut() {
         hasty(|t| (t.head, t.idle, t.send) = (SOON, SOON, SOON)),
         None,
     );
-    let held = tokio::spawn(client().get(server.url("/hold")).send());
+    let held = beside(client().get(server.url("/hold")).send());
     until("the call began", || server.seen.calls.load(SeqCst) == 1).await;
     // Several silent connections come and go meanwhile: longer than any of the limits.
     for _ in 0..3 {
@@ -473,7 +473,7 @@ async fn too_many_connections_are_refused_and_too_many_requests_told_to_wait() {
         ..HttpLimits::default()
     };
     let server = TestServer::start(limits, None);
-    let held = tokio::spawn(client().get(server.url("/hold")).send());
+    let held = beside(client().get(server.url("/hold")).send());
     until("the call began", || server.seen.calls.load(SeqCst) == 1).await;
     let ask = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = server.raw(ask).await;
@@ -522,7 +522,7 @@ async fn closing_finishes_what_runs_and_ends_the_rest() {
             } else {
                 multiplexed.clone()
             };
-            tokio::spawn(client.get(server.url("/hold")).send())
+            beside(client.get(server.url("/hold")).send())
         })
         .collect();
     until("all calls began", || server.seen.calls.load(SeqCst) == 41).await;
@@ -550,6 +550,39 @@ async fn closing_finishes_what_runs_and_ends_the_rest() {
 }
 
 #[tokio::test]
+async fn under_load_no_request_fails_while_the_server_drains() {
+    let server = start();
+    let clients: Vec<_> = (0..20)
+        .map(|n| {
+            let client = match n % 2 {
+                0 => client(),
+                _ => client_of(reqwest::ClientBuilder::http2_prior_knowledge),
+            };
+            let (url, ready) = (server.url(&format!("/echo/{n}")), server.url("/-/ready"));
+            beside(async move {
+                let mut served = 0;
+                // Like a load balancer: whoever is told to stop sends nothing more.
+                while client.get(&ready).send().await.unwrap().status() == 200 {
+                    let answer = client.post(&url).body("x").send().await.unwrap();
+                    assert_eq!(answer.text().await.unwrap(), format!("id={n};x"));
+                    served += 1;
+                }
+                served
+            })
+        })
+        .collect();
+    until("all are busy", || server.seen.calls.load(SeqCst) > 400).await;
+    server.shared.set_state(State::Draining);
+    let mut served = 0;
+    for client in clients {
+        served += client.await.unwrap();
+    }
+    assert_eq!(served, server.seen.calls.load(SeqCst));
+    server.shared.tasks.soft.cancel();
+    server.joined().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_just_opened_still_gets_its_first_answer_when_closing() {
     let server = start();
     let mut stream = server.connect().await;
@@ -571,7 +604,7 @@ async fn a_connection_that_was_just_opened_still_gets_its_first_answer_when_clos
 #[tokio::test]
 async fn after_the_grace_everything_is_dropped() {
     let server = start();
-    let held = tokio::spawn(client().get(server.url("/hold")).send());
+    let held = beside(client().get(server.url("/hold")).send());
     until("the call began", || server.seen.calls.load(SeqCst) == 1).await;
     server.shared.tasks.soft.cancel();
     server.shared.tasks.hard.cancel();
@@ -615,7 +648,7 @@ async fn the_control_plane_calls_services_and_a_caller_that_stops_waiting_cancel
         .await
         .unwrap_err();
     assert_eq!(missing.code(), Code::UnknownService);
-    let held = tokio::spawn({
+    let held = beside({
         let (dispatch, call) = (server.dispatch.clone(), invocation(&server, "hold", ""));
         async move { dispatch.invoke(call).await }
     });

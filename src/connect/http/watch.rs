@@ -216,7 +216,7 @@ mod tests {
 
     fn left(watch: &Watch) -> Option<u64> {
         let left = watch.deadline()?.saturating_duration_since(Instant::now());
-        Some(left.as_secs_f64().round() as u64)
+        Some((left + Duration::from_millis(500)).as_secs())
     }
 
     #[test]

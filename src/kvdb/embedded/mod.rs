@@ -1,7 +1,7 @@
 //! The embedded store: structures in memory, changed keys written to a file in groups.
 
 mod data;
-mod file;
+pub(super) mod file;
 mod glob;
 pub(super) mod hashes;
 pub(super) mod keys;
@@ -56,7 +56,16 @@ impl Embedded {
         memory: ByteSize,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Fault> {
-        let file = File::open(path)?;
+        Self::on(File::open(path)?, durability, memory, clock)
+    }
+
+    /// Opens the store on a file.
+    pub(super) fn on(
+        file: File,
+        durability: Durability,
+        memory: ByteSize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Fault> {
         let space = Arc::new(Space::new());
         file.load(|key, data, expires| {
             space.write(&key, |shard| shard.put(&key, data, expires));

@@ -95,7 +95,8 @@ impl Writer {
         }
         let mut state = self.shared.lock();
         let due = Instant::now() + GATHER;
-        state.due = Some(state.due.map_or(due, |known| known.min(due)));
+        // After a failed commit the next attempt is set already, and later.
+        state.due.get_or_insert(due);
         drop(state);
         self.shared.wake.notify_one();
     }
@@ -137,7 +138,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(self) {
+    fn run(mut self) {
         let mut swept = None;
         loop {
             let (waiters, closing) = self.wait(swept);
@@ -206,7 +207,7 @@ impl Thread {
         Some(swept.map_or(next, |at| next.max(at + SWEEP)))
     }
 
-    fn commit(&self) -> Result<(), Fault> {
+    fn commit(&mut self) -> Result<(), Fault> {
         let changes = self.space.take_dirty();
         if changes.is_empty() {
             return Ok(());

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::base::{ByteSize, Clock, Code, SystemClock};
+use crate::base::{ByteSize, Clock, Code, Fault, SystemClock};
 use crate::contract::{KeyValue as _, Running};
 use crate::kvdb::Durability;
 use crate::kvdb::embedded::Embedded;
+use crate::kvdb::embedded::file::File;
 
 use super::{Dir, ask, command, embedded, keys, run, until};
 
@@ -133,7 +135,7 @@ async fn reads_of_a_store_that_always_saves_do_not_wait() {
 async fn what_survives_a_kill_is_the_state_of_one_moment() {
     let dir = Dir::new();
     let store = Arc::new(embedded(&dir, Durability::Batched));
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
     let writing = {
         let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
         std::thread::spawn(move || {
@@ -143,7 +145,7 @@ async fn what_survives_a_kill_is_the_state_of_one_moment() {
                 run(format!("mset one {number} two {number}"));
                 run(format!("set first {number}"));
                 run(format!("set second {number}"));
-                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) {
                     return;
                 }
             }
@@ -164,7 +166,7 @@ async fn what_survives_a_kill_is_the_state_of_one_moment() {
         assert_eq!(read[0], read[1], "{read:?}");
         assert!(read[2] == read[3] || read[2] == read[3] + 1, "{read:?}");
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
     writing.join().unwrap();
 }
 
@@ -315,4 +317,78 @@ async fn cores_that_work_at_once_lose_nothing() {
     assert_eq!(ask(&*store, "llen l").await, "2000");
     run(&*store, command("del n h l a b c")).await.unwrap();
     assert_eq!(store.used(), 0);
+}
+
+/// A disk that can be full.
+#[derive(Debug)]
+struct Disk {
+    file: redb::backends::FileBackend,
+    full: Arc<AtomicBool>,
+}
+
+impl Disk {
+    fn check(&self) -> Result<(), std::io::Error> {
+        let full = self.full.load(Ordering::Relaxed);
+        let error = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        if full { Err(error) } else { Ok(()) }
+    }
+}
+
+impl redb::StorageBackend for Disk {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        self.file.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.check()?;
+        self.file.set_len(len)
+    }
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.check()?;
+        self.file.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        self.check()?;
+        self.file.write(offset, data)
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_is_written_to_again() {
+    let dir = Dir::new();
+    let full = Arc::new(AtomicBool::new(false));
+    let opener = {
+        let (path, full) = (dir.file(), Arc::clone(&full));
+        move || {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path);
+            let file = redb::backends::FileBackend::new(file.unwrap()).unwrap();
+            let full = Arc::clone(&full);
+            let opened = redb::Builder::new().create_with_backend(Disk { file, full });
+            opened.map_err(|error| Fault::new(Code::Storage, error.to_string()))
+        }
+    };
+    let file = File::by(Box::new(opener)).unwrap();
+    let clock = Arc::new(SystemClock);
+    let store = Embedded::on(file, Durability::Always, ByteSize(1 << 20), clock).unwrap();
+    assert_eq!(ask(&store, "set before 1").await, "OK");
+    full.store(true, Ordering::Relaxed);
+    assert_eq!(ask(&store, "set during 2").await, "KL-X100");
+    assert_eq!(ask(&store, "get during").await, "'2'");
+    assert_eq!(ask(&store, "del before").await, "KL-X100");
+    full.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&store, "set after 3").await, "OK");
+    drop(store);
+    let store = embedded(&dir, Durability::Batched);
+    assert_eq!(
+        ask(&store, "mget before during after").await,
+        "[nil '2' '3']"
+    );
 }
