@@ -95,9 +95,12 @@ fn signature(function: &HostFn) -> String {
     let names: Vec<String> = function
         .args
         .iter()
-        .map(|arg| match arg.optional {
-            true => format!("{}?", arg.name),
-            false => arg.name.to_owned(),
+        .map(|arg| {
+            if arg.optional {
+                format!("{}?", arg.name)
+            } else {
+                arg.name.to_owned()
+            }
         })
         .collect();
     if names.is_empty() {
