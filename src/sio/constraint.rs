@@ -146,7 +146,7 @@ fn rule(constraint: &Constraint, value: &Value) -> String {
 }
 
 /// Returns a pattern as the declaration wrote it.
-fn pattern_text(pattern: &regex::Regex) -> &str {
+pub(super) fn pattern_text(pattern: &regex::Regex) -> &str {
     let text = pattern.as_str();
     text.strip_prefix(r"\A(?:")
         .and_then(|text| text.strip_suffix(r")\z"))

@@ -108,3 +108,6 @@ fn signature(function: &HostFn) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod library_tests;
