@@ -32,9 +32,20 @@ struct SetOptions {
     expires: Option<u64>,
 }
 
+impl SetOptions {
+    /// Tells whether what the key held does not matter.
+    fn blind(&self) -> bool {
+        !(self.only_new || self.only_old || self.get || self.keep_ttl)
+    }
+}
+
 pub(in crate::kvdb) fn set(shard: &mut Shard, op: &Op<'_>) -> Reply {
     let (key, value) = (op.key()?, op.arg(1)?);
     let options = set_options(op)?;
+    if options.blind() {
+        shard.put(key, Data::Text(value.clone()), options.expires.unwrap_or(0));
+        return Ok(KvReply::Ok);
+    }
     shard.drop_expired(key, op);
     let old = if options.get {
         data(text_of(shard, op, key)?)
