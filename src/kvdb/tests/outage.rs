@@ -169,3 +169,51 @@ async fn many_calls_make_few_attempts_to_connect() {
         "{attempts} attempts, {calls} calls"
     );
 }
+
+#[tokio::test]
+async fn the_new_master_is_found_after_a_failover() {
+    let mut master = Peer::start();
+    let replica = Peer::with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let linked = async {
+        while !replica
+            .cli(&["info", "replication"])
+            .contains("master_link_status:up")
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), linked)
+        .await
+        .unwrap();
+    let sentinel = Peer::sentinel(master.port);
+    let url = format!("redis+sentinel://127.0.0.1:{}/mymaster", sentinel.port);
+    let store = Redis::open(&url, &Tasks::default()).unwrap();
+    assert_eq!(ask(&store, "set k old").await, "OK");
+    master.kill();
+    assert_eq!(asked(&store, "set k new").await, DOWN);
+    until(&store, "set k new", "OK").await;
+    assert_eq!(replica.cli(&["get", "k"]).trim(), "new");
+}
+
+#[tokio::test]
+async fn a_lost_cluster_node_is_a_fault_and_its_return_is_noticed() {
+    let mut nodes = Peer::cluster();
+    let url = format!("redis+cluster://127.0.0.1:{}", nodes[0].port);
+    let store = Redis::open(&url, &Tasks::default()).unwrap();
+    let keys: Vec<_> = (0..12).map(|number| format!("set k{number} v")).collect();
+    for key in &keys {
+        until(&store, key, "OK").await;
+    }
+    nodes[0].kill();
+    let mut failed = 0;
+    for key in &keys {
+        let reply = asked(&store, key).await;
+        assert!(reply == "OK" || reply == DOWN, "{key}: {reply}");
+        failed += usize::from(reply == DOWN);
+    }
+    assert!(failed > 0);
+    nodes[0].restart();
+    for key in &keys {
+        until(&store, key, "OK").await;
+    }
+}
