@@ -245,7 +245,7 @@ fn ping_op(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Val
 }
 
 /// Pings a connection from outside of a call: dials anew and returns `status` and `elapsed_ms`.
-fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Result<Value, Fault>> {
+pub(super) fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Result<Value, Fault>> {
     Box::pin(async move {
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         ping(connection, &build(&connection.spec)?, &cid).await
