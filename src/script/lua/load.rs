@@ -10,13 +10,14 @@ use crate::contract::{
     Declaration, Engine, HostFn, Language, Limits, Loaded, Service, Source, SourceSet,
 };
 use crate::script::lua::convert::Reader;
-use crate::script::lua::declare::declare;
+
 use crate::script::lua::module::Declared;
 use crate::script::lua::poll::Bounds;
 use crate::script::lua::service::{LuaService, Program};
 use crate::script::lua::vm::{Parts, Vm};
 use crate::script::lua::{diagnostic, offline};
 use crate::script::meter::{Manners, Meter, Running};
+use crate::sio;
 
 /// How long the top level of a file may run.
 const LOAD_TIME: Duration = Duration::from_secs(1);
@@ -210,7 +211,7 @@ fn declarations(source: &Source, read: &[Read]) -> Result<Vec<Declaration>, Vec<
         let problems = one.problems.iter().cloned();
         faults.extend(problems.map(|fault| locate(fault, source, line)));
         let raw = one.raw.clone().map_err(|fault| vec![fault]);
-        match raw.and_then(|raw| declare(&raw, place, "lua")) {
+        match raw.and_then(|raw| sio::declare(&raw, place, "lua")) {
             Ok(mut declaration) => {
                 if declaration.doc.is_empty() {
                     declaration.doc = doc_above(source, line);

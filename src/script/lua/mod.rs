@@ -8,7 +8,6 @@ mod bind;
 mod bridge;
 mod context;
 mod convert;
-mod declare;
 mod diagnostic;
 mod load;
 mod module;

@@ -1562,3 +1562,29 @@ fn a_wake_up_that_comes_while_a_script_gives_way_is_not_lost() {
         });
     }
 }
+
+#[test]
+fn every_example_of_the_script_api_gives_its_result() {
+    on_core(async {
+        let examples = crate::script::host::TABLES
+            .iter()
+            .flat_map(|table| table.iter())
+            .flat_map(|function| {
+                function
+                    .examples
+                    .iter()
+                    .map(move |one| (function.path, one))
+            });
+        for (path, example) in examples {
+            let code = body(&format!("ctx.response.payload.r = {}", example.lua));
+            let world = World::new(&[("scripts/t.lua", &code)]);
+            let answer = world.call("t", Value::Map(Map::new())).await;
+            let answer =
+                answer.unwrap_or_else(|fault| panic!("{path}: {}\n{fault:?}", example.lua));
+            let got = answer.value.as_map().and_then(|map| map.get("r")).cloned();
+            let got = serde_json::Value::from(&got.unwrap_or_default());
+            let wanted: serde_json::Value = serde_json::from_str(example.result).unwrap();
+            assert_eq!(got, wanted, "{path}: {}", example.lua);
+        }
+    });
+}
