@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::connect::http::{HttpChannel, HttpOutgoing};
 use crate::contract::{AnyKind, Engine, FormatMaker, HostFn, Of};
 use crate::format::csv::CsvFormat;
 use crate::format::form::FormFormat;
@@ -19,6 +20,8 @@ pub(crate) const KINDS: &[&dyn AnyKind] = &[
     &Of::<ApiKey>::NEW,
     &Of::<Basic>::NEW,
     &Of::<Wss>::NEW,
+    &Of::<HttpOutgoing>::NEW,
+    &Of::<HttpChannel>::NEW,
     &Of::<Job>::NEW,
 ];
 

@@ -17,7 +17,7 @@ CREATE TABLE source_text (
     text    TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- A revision of a service: the file that defined it, and a digest over that file and the modules it used.
+-- A revision of a service: the file that defined it, and a digest over it and the modules it used.
 CREATE TABLE revision (
     service   TEXT    NOT NULL,
     revision  INTEGER NOT NULL,

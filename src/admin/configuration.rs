@@ -165,9 +165,10 @@ impl Configuration {
     /// Returns all stored objects as text.
     pub(crate) async fn export(&self, format: ExportFormat) -> Result<String, Fault> {
         let objects = self.store.objects().await?;
+        let exported = enmasse::export(&objects, self.kinds, enmasse::Secrets::AsReferences);
         Ok(match format {
-            ExportFormat::Yaml => enmasse::to_yaml(&objects, self.kinds),
-            ExportFormat::Json => enmasse::to_json(&objects, self.kinds),
+            ExportFormat::Yaml => exported.to_yaml(),
+            ExportFormat::Json => exported.to_json(),
         })
     }
 

@@ -92,7 +92,7 @@ async fn only_by_address(request: Request, next: Next) -> Response {
 async fn operate(
     State(port): State<Arc<AdminPort>>,
     Path(name): Path<String>,
-    method: axum::http::Method,
+    method: http::Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -118,7 +118,7 @@ async fn operate(
 async fn run(
     port: &AdminPort,
     name: &str,
-    method: &axum::http::Method,
+    method: &http::Method,
     query: Option<&str>,
     body: &[u8],
 ) -> Result<Json, Fault> {
@@ -135,9 +135,9 @@ async fn run(
     operation.call(arguments(method, query, body)?).await
 }
 
-fn arguments(method: &axum::http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
+fn arguments(method: &http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
     match *method {
-        axum::http::Method::GET => {
+        http::Method::GET => {
             let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
             Ok(Json::Object(
                 pairs
@@ -145,8 +145,8 @@ fn arguments(method: &axum::http::Method, query: Option<&str>, body: &[u8]) -> R
                     .collect(),
             ))
         }
-        axum::http::Method::POST if body.iter().all(u8::is_ascii_whitespace) => Ok(json!({})),
-        axum::http::Method::POST => serde_json::from_slice(body).map_err(|error| {
+        http::Method::POST if body.iter().all(u8::is_ascii_whitespace) => Ok(json!({})),
+        http::Method::POST => serde_json::from_slice(body).map_err(|error| {
             Fault::new(Code::BadArguments, format!("the body is not JSON: {error}"))
         }),
         _ => Err(

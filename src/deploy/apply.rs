@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::base::{Fault, ServiceName};
 use crate::contract::{Entry, Source, SourceSet};
-use crate::deploy::deployer::{Deployer, Known, Serving, State, blocking};
+use crate::deploy::deployer::{Deployer, blocking};
 use crate::deploy::digest::sha256;
 use crate::deploy::load::{Image, Prepared};
 use crate::deploy::report::{Line, Outcome, Report};
+use crate::deploy::state::{Known, Serving, State};
 use crate::deploy::write::{self, Write};
 use crate::store::{FileText, Keep, NewPackage, NewRevision, Recording, Stamp};
 
@@ -44,7 +45,8 @@ impl Deployer {
         );
         let package = self.record(&recording).await?;
         let written = blocking(move || staged.publish()).await??;
-        // They are whole: the next look must read them, not wait for them to rest with the old text in mind.
+        // They are whole: the next look must read them, not wait for them to rest with the old text
+        // in mind.
         self.note_closed(written);
 
         let report = report(state, &prepared, &next, package);
@@ -123,7 +125,8 @@ impl Next {
     }
 }
 
-/// Gives every service its revision: a new one only where its text or that of a module it uses is new.
+/// Gives every service its revision: a new one only where its text or that of a module it uses is
+/// new.
 fn number(state: &State, prepared: &Prepared) -> BTreeMap<ServiceName, Next> {
     let mut next = BTreeMap::new();
     for (path, file) in &prepared.image.loaded {

@@ -1,4 +1,5 @@
-//! Unpacks archives into memory, within bounds. Whatever could write elsewhere or hide something is refused.
+//! Unpacks archives into memory, within bounds. Whatever could write elsewhere or hide something is
+//! refused.
 
 use std::collections::HashSet;
 use std::io::{Cursor, Read};

@@ -1,18 +1,18 @@
 //! The deployer: owns the state of the sources and the only way to change what serves.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
-use crate::base::{Clock, Code, Fault, ServiceName};
-use crate::contract::{Engine, Entry};
-use crate::deploy::load::{Image, Loader, Problems};
+use crate::base::{Clock, Code, Fault};
+use crate::contract::Engine;
+use crate::deploy::load::{Image, Loader};
 use crate::deploy::options::Options;
 use crate::deploy::report::{Report, ServiceInfo, State as Health};
 use crate::deploy::scan::{Scan, Scanner};
 use crate::deploy::settled::{Settle, Trust};
+use crate::deploy::state::{Serving, State};
 use crate::service::Registry;
 use crate::store::{Stamp, Store};
 use crate::tasks::Tasks;
@@ -56,45 +56,6 @@ pub(crate) struct Deployer {
     /// What readers see; replaced after each change.
     pub(in crate::deploy) view: ArcSwap<View>,
     generation: watch::Sender<u64>,
-}
-
-/// What stands, and what is wrong with what should stand.
-#[derive(Default)]
-pub(in crate::deploy) struct State {
-    /// What serves, and the sources it was made of.
-    pub(in crate::deploy) image: Image,
-    /// The services that serve.
-    pub(in crate::deploy) serving: BTreeMap<ServiceName, Serving>,
-    /// The newest revision on record of every service that ever was.
-    pub(in crate::deploy) known: BTreeMap<String, Known>,
-    /// The digests of the files on disk when they were last tried.
-    pub(in crate::deploy) tried: BTreeMap<String, String>,
-    /// Files that failed together and are tried together again, each set a change of its own.
-    pub(in crate::deploy) units: Vec<BTreeSet<String>>,
-    /// What is wrong with files on disk.
-    pub(in crate::deploy) problems: Problems,
-    /// What was wrong with the last deployment, if it was refused.
-    pub(in crate::deploy) refused: Problems,
-    /// What is wrong with the list of places, or with reading the project at all.
-    pub(in crate::deploy) list: Vec<Fault>,
-}
-
-/// A service that serves.
-#[derive(Clone)]
-pub(in crate::deploy) struct Serving {
-    pub(in crate::deploy) entry: Arc<Entry>,
-    pub(in crate::deploy) uses: Vec<String>,
-    pub(in crate::deploy) package: Option<i64>,
-}
-
-/// The newest revision on record of a service.
-#[derive(Clone)]
-pub(in crate::deploy) struct Known {
-    pub(in crate::deploy) revision: u32,
-    pub(in crate::deploy) digest: String,
-    pub(in crate::deploy) package: Option<i64>,
-    pub(in crate::deploy) removed: bool,
-    pub(in crate::deploy) path: String,
 }
 
 /// What readers see between two changes.
@@ -190,6 +151,7 @@ impl Deployer {
     /// Shows readers what stands now, and tells those who wait for a change.
     pub(in crate::deploy) fn publish(&self, state: &State) {
         let mut faults = state.list.clone();
+        faults.extend(state.trouble.clone());
         faults.extend(state.problems.values().flatten().cloned());
         faults.extend(state.refused.values().flatten().cloned());
         let services = state.serving.values().map(|serving| info(state, serving));

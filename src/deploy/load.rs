@@ -1,4 +1,5 @@
-//! Loads what a change touches: changed files and the files that use a changed module. Reports every problem.
+//! Loads what a change touches: changed files and the files that use a changed module. Reports
+//! every problem.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -76,8 +77,8 @@ impl Loader {
             .collect()
     }
 
-    /// Loads what differs between `before` and `files`, and checks the whole. A name that two files define stays
-    /// with its owner; the other file is at fault.
+    /// Loads what differs between `before` and `files`, and checks the whole. A name that two files
+    /// define stays with its owner; the other file is at fault.
     pub(crate) async fn prepare(
         &self,
         before: &Image,
@@ -87,7 +88,10 @@ impl Loader {
         let set = source_set(files);
         let fresh = self.affected(before, &set);
         let mut loaded = before.loaded.clone();
-        loaded.retain(|path, _| set.by_path.contains_key(path) && !fresh.contains(path));
+        loaded.retain(|path, _| {
+            let stands = set.by_path.contains_key(path) && !self.is_shipped(&set, path);
+            stands && !fresh.contains(path)
+        });
         let mut problems = Problems::new();
         for (path, result) in self.load_all(&set, &fresh).await {
             match result {
@@ -138,13 +142,18 @@ impl Loader {
             None => true,
             Some(file) => file.uses.iter().any(|used| moved(&before.set, set, used)),
         };
-        let ours = |path: &&String| self.shipped.get(*path) != digest_of(set, path);
         set.by_path
             .keys()
-            .filter(ours)
+            .filter(|path| !self.is_shipped(set, path))
             .filter(|path| touched(path))
             .cloned()
             .collect()
+    }
+
+    /// Tells whether a file is a shipped module as it was shipped: it loads with its users only.
+    fn is_shipped(&self, set: &SourceSet, path: &str) -> bool {
+        let shipped = self.shipped.get(path);
+        shipped.is_some() && shipped == digest_of(set, path)
     }
 }
 

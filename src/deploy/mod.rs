@@ -1,8 +1,9 @@
 //! Makes the sources of a project live: reads, loads, checks, swaps, records and backs them up.
 //!
-//! A reload is a transaction. [`Deployer`] owns the only way to change the registry: every file of a change is
-//! loaded first; if all are good, the registry is swapped once; if one is not, nothing changes and the last good
-//! revision serves. Saved files, `pickup-dir/`, the command line and the admin API all end in the same function.
+//! A reload is a transaction. [`Deployer`] owns the only way to change the registry: every file of
+//! a change is loaded first; if all are good, the registry is swapped once; if one is not, nothing
+//! changes and the last good revision serves. Saved files, `pickup-dir/`, the command line and the
+//! admin API all end in the same function.
 
 mod apply;
 mod archive;
@@ -23,6 +24,7 @@ mod settled;
 mod source_list;
 mod sources;
 mod start;
+mod state;
 mod stdlib;
 mod targets;
 mod walk;

@@ -1,4 +1,5 @@
-//! Deploys, rolls back and deletes: changes that write into `scripts/`, after the checks and with a backup.
+//! Deploys, rolls back and deletes: changes that write into `scripts/`, after the checks and with a
+//! backup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +9,13 @@ use crate::contract::Source;
 use crate::deploy::apply::Change;
 use crate::deploy::archive::Member;
 use crate::deploy::backup;
-use crate::deploy::deployer::{Deployer, State, blocking};
+use crate::deploy::deployer::{Deployer, blocking};
 use crate::deploy::load::Problems;
 use crate::deploy::payload::{self, Payload};
 use crate::deploy::reconcile::{log_faults, unknown};
 use crate::deploy::report::{Origin, Report};
 use crate::deploy::sources::{module_name, print, source};
+use crate::deploy::state::State;
 use crate::deploy::targets::targets;
 use crate::deploy::write::Write;
 use crate::store::{NewPackage, RevisionRow};
@@ -28,7 +30,8 @@ pub(crate) enum Siblings {
 }
 
 impl Deployer {
-    /// Deploys scripts and archives, each with its name: checks all, then writes and swaps all, or nothing.
+    /// Deploys scripts and archives, each with its name: checks all, then writes and swaps all, or
+    /// nothing.
     pub(crate) async fn deploy(
         self: &Arc<Self>,
         items: Vec<Member>,
@@ -130,7 +133,8 @@ impl Deployer {
         .await
     }
 
-    /// Changes files below `scripts/` (`None` removes one): checks, backs up, writes, swaps; or refuses.
+    /// Changes files below `scripts/` (`None` removes one): checks, backs up, writes, swaps; or
+    /// refuses.
     async fn change(
         &self,
         state: &mut State,

@@ -1,7 +1,8 @@
 //! `pickup-dir/`: a file or archive dropped there is deployed and removed.
 //!
-//! One that is refused is renamed to `NAME.failed`, with the diagnostics in `NAME.failed.txt`: nothing is lost and
-//! nothing is tried again. Links, pipes, directories and files of strangers are left alone with one warning each.
+//! One that is refused is renamed to `NAME.failed`, with the diagnostics in `NAME.failed.txt`:
+//! nothing is lost and nothing is tried again. Links, pipes, directories and files of strangers are
+//! left alone with one warning each.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -111,7 +112,8 @@ impl Drops {
 }
 
 impl Drops {
-    /// Tells whether everybody may write into the directory: then nothing in it is trusted. Warns once.
+    /// Tells whether everybody may write into the directory: then nothing in it is trusted. Warns
+    /// once.
     fn is_open_to_all(&mut self, dir: &Path) -> bool {
         let mode = fs::metadata(dir).map_or(0, |metadata| metadata.mode());
         let open = mode & 0o002 != 0;

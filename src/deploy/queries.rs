@@ -1,7 +1,8 @@
-//! Reads: lists, single services, histories, what is wrong. None of them waits for a change that runs.
+//! Reads: lists, single services, histories, what is wrong. None of them waits for a change that
+//! runs.
 
 use crate::base::{Code, Fault, ServiceName};
-use crate::deploy::deployer::{Deployer, State};
+use crate::deploy::deployer::Deployer;
 use crate::deploy::report::{ServiceDetail, ServiceInfo};
 use crate::store::{PackageRow, RevisionRow};
 
@@ -11,8 +12,8 @@ impl Deployer {
         self.view.load().services.clone()
     }
 
-    /// Returns what is wrong now: files whose newest text does not serve, the last deployment if it was refused,
-    /// bad lines of the list of places. Empty when all is well.
+    /// Returns what is wrong now: files whose newest text does not serve, the last deployment if it
+    /// was refused, bad lines of the list of places. Empty when all is well.
     pub(crate) fn status(&self) -> Vec<Fault> {
         self.view.load().faults.clone()
     }
@@ -70,17 +71,6 @@ impl Deployer {
     /// Returns the packages on record, newest first.
     pub(crate) async fn packages(&self, limit: u32) -> Result<Vec<PackageRow>, Fault> {
         self.store.packages(limit).await
-    }
-}
-
-impl State {
-    /// Returns the other services of a file.
-    pub(in crate::deploy) fn siblings(&self, name: &ServiceName, path: &str) -> Vec<ServiceName> {
-        let serving = self.serving.iter();
-        serving
-            .filter(|(other, serving)| *other != name && serving.entry.path == path)
-            .map(|(other, _)| other.clone())
-            .collect()
     }
 }
 

@@ -5,24 +5,13 @@ use std::sync::Arc;
 
 use crate::base::{Code, Fault, Place, ServiceName, closest};
 use crate::deploy::apply::Change;
-use crate::deploy::deployer::{Deployer, State};
+use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
-use crate::deploy::report::{Line, Origin, Outcome, Report, Which};
+use crate::deploy::report::{Origin, Report, Which};
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::print;
-
-/// One look at the disk, and what of it is tried.
-struct Attempt<'a> {
-    scan: &'a Scan,
-    /// What differs from what serves.
-    pending: BTreeSet<String>,
-    /// What of it is tried.
-    selection: BTreeSet<String>,
-    /// What of that was edited since the last try.
-    edited: BTreeSet<String>,
-    origin: &'a Origin,
-}
+use crate::deploy::state::{Attempt, State};
 
 impl Deployer {
     /// Loads what changed on disk. Nothing serves anew when one file of the change is not good.
@@ -50,7 +39,8 @@ impl Deployer {
         self.to_its_end(async move {
             let mut state = deployer.state.lock().await;
             let scan = deployer.look(&mut state, Trust::Settled).await?;
-            // What failed once fails again: wait until somebody touches it. Own writes end here as well.
+            // What failed once fails again: wait until somebody touches it. Own writes end here as
+            // well.
             if prints(&scan) != state.tried {
                 let origin = Origin::way("file");
                 deployer
@@ -96,7 +86,12 @@ impl Deployer {
             origin,
         };
         let before = state.problems.clone();
-        let mut report = self.attempt(state, &attempt).await?;
+        let done = self.attempt(state, &attempt).await;
+        state.trouble = done.as_ref().err().cloned();
+        if done.is_err() {
+            self.publish(state);
+        }
+        let mut report = done?;
         state.tried(&attempt, now);
         state.complete(&mut report);
         name_the_unknown(state, which, &mut report);
@@ -105,8 +100,8 @@ impl Deployer {
         Ok(report)
     }
 
-    /// Tries the whole selection. When older broken files spoil it, what was edited since is a change of its own,
-    /// together with the files that it failed with before.
+    /// Tries the whole selection. When older broken files spoil it, what was edited since is a
+    /// change of its own, together with the files that it failed with before.
     async fn attempt(&self, state: &mut State, attempt: &Attempt<'_>) -> Result<Report, Fault> {
         let selection = &attempt.selection;
         if selection.is_empty() {
@@ -201,7 +196,8 @@ fn texts(faults: &[Fault]) -> Vec<String> {
     faults.iter().map(Fault::block).collect()
 }
 
-/// Takes new empty files for none yet, and emptied ones for broken: an interrupted save must not remove services.
+/// Takes new empty files for none yet, and emptied ones for broken: an interrupted save must not
+/// remove services.
 pub(in crate::deploy) fn without_empty_files(scan: &mut Scan, image: &Image) {
     let empty = |(path, source): (&String, &Arc<crate::contract::Source>)| {
         source.text.is_empty().then(|| path.clone())
@@ -240,134 +236,6 @@ fn differing(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -
         .filter(|path| one.get(*path) != other.get(*path))
         .cloned()
         .collect()
-}
-
-impl State {
-    /// Returns which file may define a name that two define: the one that does now, or did last.
-    pub(in crate::deploy) fn owners(&self) -> BTreeMap<String, String> {
-        let recorded = self.known.iter().filter(|(_, known)| !known.removed);
-        let recorded = recorded.map(|(name, known)| (name.clone(), known.path.clone()));
-        let serving = self.serving.iter();
-        let serving =
-            serving.map(|(name, serving)| (name.as_str().to_owned(), serving.entry.path.clone()));
-        recorded.chain(serving).collect()
-    }
-
-    /// Narrows what differs to what was asked for.
-    fn selection(
-        &self,
-        which: &Which,
-        pending: &BTreeSet<String>,
-        scan: &Scan,
-    ) -> BTreeSet<String> {
-        let Which::Names(names) = which else {
-            return pending.clone();
-        };
-        let mut paths = BTreeSet::new();
-        for name in names {
-            let serving = self.serving.get(name);
-            match serving.filter(|serving| scan.files.contains_key(&serving.entry.path)) {
-                Some(serving) => {
-                    paths.insert(serving.entry.path.clone());
-                    paths.extend(serving.uses.iter().cloned());
-                }
-                // It may stand in any file that is new.
-                None => return pending.clone(),
-            }
-        }
-        pending.intersection(&paths).cloned().collect()
-    }
-
-    /// Returns what was edited, together with the files it failed with before.
-    fn unit(&self, attempt: &Attempt<'_>) -> BTreeSet<String> {
-        let mut unit = attempt.edited.clone();
-        for older in &self.units {
-            if !older.is_disjoint(&attempt.edited) {
-                unit.extend(older.intersection(&attempt.selection).cloned());
-            }
-        }
-        unit
-    }
-
-    /// Keeps what is wrong with an attempt; a new look at everything replaces what was known.
-    fn fail(&mut self, attempt: &Attempt<'_>, problems: Problems) {
-        if attempt.selection == attempt.pending {
-            self.problems.clear();
-        }
-        self.problems.extend(problems);
-    }
-
-    /// Forgets what was wrong with files that are done or no longer pending. A file that does not load because
-    /// of a pending one keeps its problem as long as anything is pending.
-    pub(in crate::deploy) fn settled(
-        &mut self,
-        pending: &BTreeSet<String>,
-        done: &BTreeSet<String>,
-    ) {
-        for unit in &mut self.units {
-            unit.retain(|path| pending.contains(path));
-        }
-        self.units.retain(|unit| !unit.is_empty());
-        let loaded = &self.image.loaded;
-        self.problems.retain(|path, _| {
-            let open = pending.contains(path) || loaded.contains_key(path);
-            !pending.is_empty() && !done.contains(path) && open
-        });
-    }
-
-    fn tried(&mut self, attempt: &Attempt<'_>, now: BTreeMap<String, String>) {
-        if attempt.selection == attempt.pending {
-            self.tried = now;
-            return;
-        }
-        for path in &attempt.selection {
-            match now.get(path) {
-                Some(print) => drop(self.tried.insert(path.clone(), print.clone())),
-                None => drop(self.tried.remove(path)),
-            }
-        }
-    }
-
-    /// Returns the report of a change that changed nothing.
-    pub(in crate::deploy) fn unchanged(&self) -> Report {
-        let lines = self.serving.iter().map(|(name, serving)| Line {
-            name: name.clone(),
-            old: Some(serving.entry.revision),
-            new: Some(serving.entry.revision),
-            outcome: Outcome::Same,
-            elapsed_ms: 0,
-            faults: Vec::new(),
-        });
-        Report {
-            services: lines.collect(),
-            applied: true,
-            ..Report::default()
-        }
-    }
-
-    /// Adds what is wrong to a report: to the services whose newest text does not serve, and as a whole.
-    pub(in crate::deploy) fn complete(&self, report: &mut Report) {
-        self.blame(report, &self.problems);
-        report.faults.clone_from(&self.list);
-        report
-            .faults
-            .extend(self.problems.values().flatten().cloned());
-    }
-
-    /// Marks the services that one of the files belongs to as failed.
-    pub(in crate::deploy) fn blame(&self, report: &mut Report, problems: &Problems) {
-        for line in &mut report.services {
-            let Some(serving) = self.serving.get(&line.name) else {
-                continue;
-            };
-            let own = std::iter::once(&serving.entry.path).chain(&serving.uses);
-            let faults = own.filter_map(|path| problems.get(path)).flatten();
-            line.faults.extend(faults.cloned());
-            if !line.faults.is_empty() {
-                line.outcome = Outcome::Failed;
-            }
-        }
-    }
 }
 
 fn name_the_unknown(state: &State, which: &Which, report: &mut Report) {

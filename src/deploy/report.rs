@@ -1,4 +1,5 @@
-//! What a reload or deployment did, and what the services look like: the shapes that leave this module.
+//! What a reload or deployment did, and what the services look like: the shapes that leave this
+//! module.
 
 use serde::Serialize;
 

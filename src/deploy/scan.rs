@@ -66,7 +66,8 @@ impl Scanner {
         }
     }
 
-    /// Reads all sources. Fails when a directory cannot be read: then nothing is known of what it holds.
+    /// Reads all sources. Fails when a directory cannot be read: then nothing is known of what it
+    /// holds.
     pub(crate) fn scan(&mut self, trust: Trust, settle: &Settle) -> Result<Scan, Fault> {
         let believe = Believe {
             // At the start there is no older text to go on with.
@@ -214,7 +215,8 @@ fn single(place: &Listed, module: &str) -> Option<(Found, String)> {
     Some((found, module.to_owned()))
 }
 
-/// Returns a source under the names by which it is reached now; the list of places may have changed them.
+/// Returns a source under the names by which it is reached now; the list of places may have changed
+/// them.
 fn renamed(source: Arc<Source>, path: &str, module: &str) -> Arc<Source> {
     if source.path == path && source.module == module {
         return source;
@@ -240,7 +242,8 @@ fn read_list(path: &Path) -> Option<(Result<String, Fault>, Stat)> {
     Some((text, stat))
 }
 
-/// Reads a source and how its file stood when it was read whole; `None` when it is gone or no file any more.
+/// Reads a source and how its file stood when it was read whole; `None` when it is gone or no file
+/// any more.
 fn read_file(
     found: &Found,
     module: &str,

@@ -109,7 +109,8 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// Returns the value of a file: from memory, or by `load`, which also tells how the file stood afterwards.
+    /// Returns the value of a file: from memory, or by `load`, which also tells how the file stood
+    /// afterwards.
     pub(crate) fn read(
         &mut self,
         path: &Path,
@@ -144,8 +145,8 @@ impl<T: Clone> Cache<T> {
         }
     }
 
-    /// Forgets the files that are not present any more, and returns the values of those that may come back in a
-    /// moment: some editors rename the old file away before they write the new one.
+    /// Forgets the files that are not present any more, and returns the values of those that may
+    /// come back in a moment: some editors rename the old file away before they write the new one.
     pub(crate) fn keep(&mut self, present: &HashSet<&PathBuf>, believe: &Believe<'_>) -> Vec<T> {
         let mut kept = Vec::new();
         self.files.retain(|path, seen| {
@@ -191,7 +192,8 @@ impl<T: Clone> Seen<T> {
                 self.read = Some((value, stat));
                 self.waiting = None;
             }
-            Some((_, after)) => self.waiting = Some((after, Instant::now())), // changed under our hands
+            // It changed under our hands.
+            Some((_, after)) => self.waiting = Some((after, Instant::now())),
             None => self.read = None,
         }
     }

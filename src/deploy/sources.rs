@@ -52,7 +52,8 @@ fn not_text(path: &str, error: &std::string::FromUtf8Error) -> Fault {
     .hint("Save the file as UTF-8.")
 }
 
-/// Returns the name by which scripts load a file: its path below its root, dots for slashes, no ending.
+/// Returns the name by which scripts load a file: its path below its root, dots for slashes, no
+/// ending.
 pub(crate) fn module_name(below_root: &str) -> String {
     let stem = match below_root.rsplit_once('.') {
         Some((stem, ending)) if !ending.contains('/') => stem,
@@ -61,7 +62,8 @@ pub(crate) fn module_name(below_root: &str) -> String {
     stem.replace('/', ".")
 }
 
-/// Returns what tells one state of a source from another: its text, and the name by which scripts load it.
+/// Returns what tells one state of a source from another: its text, and the name by which scripts
+/// load it.
 pub(crate) fn print(source: &Source) -> String {
     format!("{} {}", source.sha256, source.module)
 }

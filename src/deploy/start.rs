@@ -1,18 +1,19 @@
-//! Start-up: every file for itself. A broken one keeps no other from serving; where a text of it that served is
-//! on record, that one serves instead.
+//! Start-up: every file for itself. A broken one keeps no other from serving; where a text of it
+//! that served is on record, that one serves instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::Fault;
 use crate::deploy::apply::Change;
-use crate::deploy::deployer::{Deployer, Known, State};
+use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
 use crate::deploy::reconcile::{prints, without_empty_files};
 use crate::deploy::report::Report;
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::{Files, module_name, source};
+use crate::deploy::state::{Known, State};
 use crate::store::RevisionRow;
 
 impl Deployer {
@@ -50,7 +51,8 @@ impl Deployer {
         Ok(report)
     }
 
-    /// Loads all files; replaces those that do not load by texts on record, then leaves out what still does not.
+    /// Loads all files; replaces those that do not load by texts on record, then leaves out what
+    /// still does not.
     async fn settle_for_what_loads(
         &self,
         state: &State,

@@ -1,7 +1,9 @@
 //! The modules shipped in the binary. A file of the same path on disk overrides one.
 
-/// The shipped modules: path and text. One line for each file of `stdlib/`; a test compares the two.
-pub(crate) const EMBEDDED: &[(&str, &str)] = &[];
+/// The shipped modules: path and text. One line for each file of `stdlib/`; a test compares the
+/// two.
+pub(crate) const EMBEDDED: &[(&str, &str)] =
+    &[("stdlib/dates.lua", include_str!("../../stdlib/dates.lua"))];
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
-//! Finds where a deployed file goes: over the file that defines the same service, else to `scripts/NAME`.
+//! Finds where a deployed file goes: over the file that defines the same service, else to
+//! `scripts/NAME`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,9 +7,9 @@ use std::sync::Arc;
 use crate::base::{Code, Fault};
 use crate::contract::Source;
 use crate::deploy::archive::Member;
-use crate::deploy::deployer::State;
 use crate::deploy::load::{LoadedFile, Loader, Problems};
 use crate::deploy::sources::{module_name, source, source_set};
+use crate::deploy::state::State;
 
 /// Returns the sources with the paths they go to, or what is wrong with their bytes.
 pub(in crate::deploy) async fn targets(
@@ -42,8 +43,8 @@ pub(in crate::deploy) async fn targets(
     Ok(moved)
 }
 
-/// Loads the files as `scripts/NAME` beside what serves, to see which services they define. What does not load
-/// stays there: the check of the whole will tell why.
+/// Loads the files as `scripts/NAME` beside what serves, to see which services they define. What
+/// does not load stays there: the check of the whole will tell why.
 async fn probe(
     loader: &Loader,
     state: &State,
@@ -67,7 +68,8 @@ async fn probe(
         .collect()
 }
 
-/// Returns the file below `scripts/` that defines one of the services now, unless the file goes there anyway.
+/// Returns the file below `scripts/` that defines one of the services now, unless the file goes
+/// there anyway.
 fn owner_of(file: &LoadedFile, path: &str, owners: &BTreeMap<String, String>) -> Option<String> {
     let names = file
         .services

@@ -1,4 +1,5 @@
-//! Finds the source files below a root. Links that leave the project and files that are none are not followed.
+//! Finds the source files below a root. Links that leave the project and files that are none are
+//! not followed.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,7 +22,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) found: Vec<Found>,
     /// What could not be followed.
     pub(crate) faults: Vec<Fault>,
-    /// A directory that cannot be read: what it holds is unknown, so nothing may be taken for removed.
+    /// A directory that cannot be read: what it holds is unknown, so nothing may be taken for
+    /// removed.
     pub(crate) unreadable: Option<Fault>,
 }
 

@@ -1,4 +1,5 @@
-//! Watches the project: saved files are loaded, dropped files deployed. Events say where to look; the disk says what.
+//! Watches the project: saved files are loaded, dropped files deployed. Events say where to look;
+//! the disk says what.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::Fault;
 use crate::deploy::deployer::Deployer;
 use crate::deploy::editor_files::is_temporary;
 use crate::deploy::pickup::Drops;
@@ -18,7 +20,8 @@ use crate::deploy::settled::Settle;
 use crate::tasks::Tasks;
 
 impl Deployer {
-    /// Watches until shutdown. Without events from the system it compares everything every two seconds.
+    /// Watches until shutdown. Without events from the system it compares everything every two
+    /// seconds.
     pub(crate) fn watch(self: &Arc<Self>, tasks: &Tasks) {
         if !self.options.watch && !self.options.pickup {
             return;
@@ -37,6 +40,7 @@ impl Deployer {
             drops: Arc::default(),
             places: Vec::new(),
             soft: tasks.soft.clone(),
+            said: String::new(),
         };
         tasks.spawn("watch", async move { watching.run().await });
     }
@@ -102,7 +106,8 @@ impl Eyes {
         }
     }
 
-    /// Notes a file that has another name now. One with a temporary name is a backup: its successor comes.
+    /// Notes a file that has another name now. One with a temporary name is a backup: its successor
+    /// comes.
     fn renamed(&self, paths: &[PathBuf]) {
         let [from, to] = paths else {
             return;
@@ -130,6 +135,8 @@ struct Watching {
     drops: Arc<Mutex<Drops>>,
     places: Vec<PathBuf>,
     soft: CancellationToken,
+    /// The last error that was logged.
+    said: String,
 }
 
 impl Watching {
@@ -174,7 +181,7 @@ impl Watching {
                     unsettled |= again;
                     self.places = places;
                 }
-                Err(error) => tracing::warn!(%error, "Cannot load what was saved."),
+                Err(error) => self.complain(&error, "Cannot load what was saved."),
             }
         }
         if self.deployer.options.pickup {
@@ -186,10 +193,20 @@ impl Watching {
             };
             match self.deployer.pick_up(&self.drops, told).await {
                 Ok(again) => unsettled |= again,
-                Err(error) => tracing::warn!(%error, "Cannot deploy from pickup-dir."),
+                Err(error) => self.complain(&error, "Cannot deploy from pickup-dir."),
             }
         }
         unsettled
+    }
+
+    /// Logs an error once, although each look meets it again.
+    fn complain(&mut self, error: &Fault, message: &'static str) {
+        let said = format!("{message} {error}");
+        if said != self.said {
+            let detail = error.detail_text().unwrap_or_default();
+            tracing::warn!(%error, detail, "{message}");
+            self.said = said;
+        }
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) enum Write {
     Remove(String),
 }
 
-/// Files that stand beside their places, ready to be renamed. Dropped unpublished, they are removed.
+/// Files that stand beside their places, ready to be renamed. Dropped unpublished, they are
+/// removed.
 #[derive(Default)]
 pub(crate) struct Staged {
     steps: Vec<Step>,
@@ -103,7 +104,8 @@ fn write_beside(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 }
 
 impl Staged {
-    /// Puts all files in their places and returns these; when one cannot be, those done are put back.
+    /// Puts all files in their places and returns these; when one cannot be, those done are put
+    /// back.
     pub(crate) fn publish(mut self) -> Result<Vec<PathBuf>, Fault> {
         for index in 0..self.steps.len() {
             let done = self.steps.get_mut(index).map_or(Ok(()), Step::take);

@@ -18,7 +18,7 @@ use crate::schedule::reconcile::Known;
 use crate::schedule::run::launch;
 use crate::schedule::scheduler::{busy, no_job};
 use crate::schedule::{JobSpec, Overlap, RunJob, RunRecord};
-use crate::store::{Advance, Cause, Claim, JobState, NewRun, RunState, Store};
+use crate::store::{Advance, Cause, Claim, Ending, JobState, NewRun, RunState, Store};
 use crate::tasks::Tasks;
 
 /// How long a claim holds without being renewed.
@@ -365,20 +365,47 @@ impl Inner {
         });
     }
 
-    async fn renew(self: &Arc<Self>) -> Result<(), Fault> {
+    pub(in crate::schedule) async fn renew(self: &Arc<Self>) -> Result<(), Fault> {
+        // Under this lock every claim is followed by its start, so what does not go on here never began.
+        let jobs = self.jobs.lock().await;
         let now = self.clock.now();
-        let idle = self
-            .active
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty();
-        if !idle {
+        let claimed = self.store.running_on(&self.node).await?;
+        for run in claimed.iter().filter(|run| !self.goes_on(run)) {
+            self.give_up(&jobs, run, now).await?;
+        }
+        if !claimed.is_empty() {
             self.store.renew_runs(&self.node, now + LEASE).await?;
         }
         for run in self.store.lose_expired_runs(&self.node, now).await? {
             warn!(job = %run.job, cid = %run.cid, node = run.node, "Job run was lost.");
-            self.start_waiting(&*self.jobs.lock().await, &run.job)
-                .await?;
+            self.start_waiting(&jobs, &run.job).await?;
+        }
+        Ok(())
+    }
+
+    fn goes_on(&self, run: &RunRecord) -> bool {
+        let map = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        map.contains_key(&run.fence)
+    }
+
+    /// Records a run as lost whose claim succeeded and whose start was cut off, as when a caller hung up.
+    async fn give_up(
+        self: &Arc<Self>,
+        jobs: &Jobs,
+        run: &RunRecord,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
+        let message = "its start was interrupted".to_owned();
+        let ending = Ending {
+            state: RunState::Lost,
+            ended: now,
+            elapsed_ms: 0,
+            fault: Some((Code::ServiceGone.as_str().to_owned(), message)),
+        };
+        // It may have ended since it was read: then there is nothing to give up.
+        if self.store.finish_run(run, &ending).await? {
+            warn!(job = %run.job, cid = %run.cid, "Job run was lost.");
+            self.start_waiting(jobs, &run.job).await?;
         }
         Ok(())
     }

@@ -198,6 +198,11 @@ impl Scheduler {
 
 #[cfg(test)]
 impl Scheduler {
+    /// Renews leases at once.
+    pub(in crate::schedule) async fn renew(&self) {
+        self.0.renew().await.unwrap();
+    }
+
     /// Waits until `n` runs have ended.
     pub(in crate::schedule) async fn ends(&self, n: u64) {
         let mut ends = self.0.ends.subscribe();

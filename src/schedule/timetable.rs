@@ -268,7 +268,9 @@ fn every(step: Millis, anchor: Option<&str>, zone: Tz) -> Result<Rule, Fault> {
 fn local_moment(key: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>, Fault> {
     let text = text.trim();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.to_utc());
+        // As exact as the database keeps it, or the same moment would come after itself.
+        let rounded = DateTime::from_timestamp_millis(moment.timestamp_millis());
+        return Ok(rounded.unwrap_or(moment.to_utc()));
     }
     let local = LOCAL
         .iter()
@@ -630,6 +632,11 @@ mod tests {
         for (text, timezone, expected) in [
             ("2026-12-01T02:00", "Europe/Paris", "2026-12-01T01:00:00Z"),
             ("2026-12-01 02:00:30", "UTC", "2026-12-01T02:00:30Z"),
+            (
+                "2026-12-01T02:00:30.1234567Z",
+                "UTC",
+                "2026-12-01T02:00:30.123Z",
+            ),
             (
                 "2026-12-01T02:00:00+05:00",
                 "Europe/Paris",

@@ -1,4 +1,5 @@
-//! Revisions: which text each service had, since when, by whom. Written in one transaction per swap.
+//! Revisions: which text each service had, since when, by whom. Written in one transaction per
+//! swap.
 
 use serde::Serialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};

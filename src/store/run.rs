@@ -134,6 +134,20 @@ impl Store {
         Ok(())
     }
 
+    /// Returns what a server runs. Asks the writer, behind whose unfinished commits the answer waits.
+    pub(crate) async fn running_on(&self, node: &str) -> Result<Vec<Run>, Fault> {
+        let rows: Vec<RunRow> = sqlx::query_as(
+            "SELECT job, fire_time, attempt, fence, node, state, cause, started, ended, \
+             elapsed_ms, cid, fault_code, fault_message FROM job_run \
+             WHERE state = 'running' AND node = ?",
+        )
+        .bind(node)
+        .fetch_all(&self.writer)
+        .await
+        .map_err(|error| failed("read the runs of a server", &error))?;
+        rows.into_iter().map(run).collect()
+    }
+
     /// Gives up what a server ran before it went away, and returns it.
     pub(crate) async fn lose_runs_of(
         &self,
@@ -228,14 +242,15 @@ impl Store {
 
     /// Forgets all but the newest runs of a job: as many that started as that were skipped.
     ///
-    /// Skipped ones are counted apart, so that a long pause does not push the real history out.
+    /// Skipped ones are counted apart, so that a long pause does not push the real history out. The
+    /// fence says what is new: clocks may go back, and then a run would be forgotten as it ends.
     pub(crate) async fn prune_runs(&self, job: &ObjectName, keep: u32) -> Result<(), Fault> {
         for skipped in [true, false] {
             sqlx::query(
                 "DELETE FROM job_run WHERE job = ?1 AND (state = 'skipped') = ?2 \
-                 AND state NOT IN ('running', 'queued') AND fire_time < \
-                 (SELECT fire_time FROM job_run WHERE job = ?1 AND (state = 'skipped') = ?2 \
-                  ORDER BY fire_time DESC LIMIT 1 OFFSET ?3)",
+                 AND state NOT IN ('running', 'queued') AND fence < \
+                 (SELECT fence FROM job_run WHERE job = ?1 AND (state = 'skipped') = ?2 \
+                  ORDER BY fence DESC LIMIT 1 OFFSET ?3)",
             )
             .bind(job.as_str())
             .bind(skipped)

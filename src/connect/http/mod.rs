@@ -24,7 +24,7 @@ mod watch;
 
 pub(crate) use channel::HttpChannel;
 pub(crate) use fallback::Fallback;
-pub(crate) use outgoing::{HttpOutgoing, ping_outgoing};
+pub(crate) use outgoing::HttpOutgoing;
 pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
 pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};

@@ -128,6 +128,13 @@ impl Kind for HttpOutgoing {
             spec,
         })))
     }
+
+    fn ping(connection: Handle) -> BoxFuture<'static, Result<serde_json::Value, Fault>> {
+        Box::pin(async move {
+            let said = ping_outgoing(connection, Cid::fresh()).await?;
+            Ok(serde_json::Value::from(&said))
+        })
+    }
 }
 
 const REQUEST: &[Arg] = &[Arg {
@@ -238,7 +245,7 @@ fn ping_op(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Val
 }
 
 /// Pings a connection from outside of a call: dials anew and returns `status` and `elapsed_ms`.
-pub(crate) fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Result<Value, Fault>> {
+pub(super) fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Result<Value, Fault>> {
     Box::pin(async move {
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         ping(connection, &build(&connection.spec)?, &cid).await

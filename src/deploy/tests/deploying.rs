@@ -295,12 +295,14 @@ async fn a_deployment_logs_what_operators_look_for() {
         .without_time()
         .with_max_level(tracing::Level::INFO)
         .finish();
+    // With a single subscriber around, a thread without one could switch our log lines off for all.
+    let second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(subscriber);
     project
         .deploy(&[("linuxjournal.mini", b"service a\ntext x")])
         .await;
     project.deploy(&[("b.mini", b"service b\nerror no")]).await;
-    drop(guard);
+    drop((guard, second));
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let has = |line: &str| text.lines().any(|seen| seen.trim() == line);
     assert!(has("INFO Creating tar archive"), "{text}");

@@ -1,4 +1,5 @@
-//! The rules of a reload, of deployments and of watching, against a real store and real directories.
+//! The rules of a reload, of deployments and of watching, against a real store and real
+//! directories.
 
 mod deploying;
 mod reloading;

@@ -131,9 +131,8 @@ async fn a_name_in_two_files_names_both() {
     let report = project.reload().await;
     assert_eq!(
         messages(&report.faults),
-        [
-            "KL-D101 scripts/b.mini:2:1 service 'a' is defined in 'scripts/a.mini' and in 'scripts/b.mini'"
-        ]
+        ["KL-D101 scripts/b.mini:2:1 \
+         service 'a' is defined in 'scripts/a.mini' and in 'scripts/b.mini'"]
     );
     assert_eq!(project.says("a"), "r1 one");
     project.remove("scripts/a.mini");
@@ -276,5 +275,46 @@ async fn a_reload_whose_caller_went_away_is_done_all_the_same() {
     project
         .until("the reload ends", |project| project.says("a") == "r2 two")
         .await;
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_recorded_is_told_and_tried_again() {
+    let project = Project::new(&[("scripts/a.mini", "service a\ntext one")]).await;
+    project.store.close().await;
+    project.write("scripts/a.mini", "service a\ntext two");
+    let reload = || project.deployer.reload(Which::All, Origin::way("cli"));
+    let fault = reload().await.unwrap_err();
+    assert_eq!(fault.code().as_str(), "KL-X100");
+    assert_eq!(
+        project.problems(),
+        ["KL-X100 - cannot record the deployment"]
+    );
+    assert_eq!(project.says("a"), "r1 one");
+    assert!(reload().await.is_err(), "it is not forgotten");
+    project.write("scripts/a.mini", "service a\ntext one");
+    assert!(reload().await.unwrap().applied);
+    assert!(project.problems().is_empty());
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_read_removes_nothing() {
+    let project = Project::new(&[("scripts/sub/a.mini", "service a\ntext one")]).await;
+    let scripts = project.dir.join("scripts");
+    std::fs::rename(scripts.join("sub"), project.dir.join("data/sub")).unwrap();
+    std::fs::remove_dir(&scripts).unwrap();
+    std::fs::write(&scripts, "not a directory").unwrap();
+    let reload = || project.deployer.reload(Which::All, Origin::way("cli"));
+    assert_eq!(
+        reload().await.unwrap_err().message(),
+        "cannot read directory 'scripts'"
+    );
+    assert_eq!(project.says("a"), "r1 one");
+    std::fs::remove_file(&scripts).unwrap();
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::rename(project.dir.join("data/sub"), scripts.join("sub")).unwrap();
+    assert!(reload().await.unwrap().applied);
+    assert!(project.problems().is_empty());
     project.end().await;
 }

@@ -95,9 +95,8 @@ async fn of_two_files_with_one_name_the_one_on_record_serves() {
     let problems = project.problems();
     assert_eq!(
         problems,
-        [
-            "KL-D101 scripts/b.mini:1:1 service 'a' is defined in 'scripts/z.mini' and in 'scripts/b.mini'"
-        ]
+        ["KL-D101 scripts/b.mini:1:1 \
+         service 'a' is defined in 'scripts/z.mini' and in 'scripts/b.mini'"]
     );
     project.end().await;
 }

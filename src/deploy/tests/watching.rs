@@ -33,7 +33,7 @@ async fn every_way_editors_save_is_seen() {
     let (dir, file) = (project.dir.join("scripts"), project.dir.join(A));
     let ways: [(&str, Save<'_>); 6] = [
         ("truncate and write", &|text| {
-            fs::write(&file, text).unwrap()
+            fs::write(&file, text).unwrap();
         }),
         ("atomic rename", &|text| {
             fs::write(dir.join(".a.mini.tmp"), text).unwrap();

@@ -126,7 +126,7 @@ async fn until(store: &dyn KeyValue, line: &str, wanted: &str) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(30);
     let done = tokio::time::timeout(limit, asking).await;
     assert!(done.is_ok(), "{line} never gave {wanted}");
 }

@@ -95,31 +95,34 @@ async fn a_full_redis_says_so() {
 }
 
 #[test]
-fn each_runtime_has_one_connection() {
+fn each_core_has_one_connection_and_the_control_plane_another() {
     let peer = Peer::start();
     let store = store(&peer);
-    let use_it = |runtime: &tokio::runtime::Runtime| {
-        runtime.block_on(async {
-            let all = (0..50).map(|_| ask(&store, "incr n"));
-            assert_eq!(futures_util::future::join_all(all).await.len(), 50);
-        });
+    let fifty = async || {
+        let all = (0..50).map(|_| ask(&store, "incr n"));
+        assert_eq!(futures_util::future::join_all(all).await.len(), 50);
     };
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
+    let core = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let options = tokio::runtime::LocalOptions::default();
+        builder.enable_all().build_local(options).unwrap()
     };
-    let cores = [runtime(), runtime()];
-    cores.iter().for_each(use_it);
-    cores.iter().for_each(use_it);
+    let cores = [core(), core()];
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let control = builder.worker_threads(2).enable_all().build().unwrap();
+    for _ in 0..2 {
+        for core in &cores {
+            core.block_on(fifty());
+        }
+        control.block_on(fifty());
+    }
     let clients = peer.cli(&["client", "list", "type", "normal"]);
     let ours = clients
         .lines()
         .filter(|line| !line.contains("cmd=client"))
         .count();
-    assert_eq!(ours, 2, "{clients}");
-    assert_eq!(peer.cli(&["get", "n"]).trim(), "200");
+    assert_eq!(ours, 3, "{clients}");
+    assert_eq!(peer.cli(&["get", "n"]).trim(), "300");
 }
 
 #[tokio::test]
@@ -165,4 +168,52 @@ async fn many_calls_make_few_attempts_to_connect() {
         (2..=6).contains(&attempts) && calls > 100,
         "{attempts} attempts, {calls} calls"
     );
+}
+
+#[tokio::test]
+async fn the_new_master_is_found_after_a_failover() {
+    let mut master = Peer::start();
+    let replica = Peer::with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let linked = async {
+        while !replica
+            .cli(&["info", "replication"])
+            .contains("master_link_status:up")
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), linked)
+        .await
+        .unwrap();
+    let sentinel = Peer::sentinel(master.port);
+    let url = format!("redis+sentinel://127.0.0.1:{}/mymaster", sentinel.port);
+    let store = Redis::open(&url, &Tasks::default()).unwrap();
+    assert_eq!(ask(&store, "set k old").await, "OK");
+    master.kill();
+    assert_eq!(asked(&store, "set k new").await, DOWN);
+    until(&store, "set k new", "OK").await;
+    assert_eq!(replica.cli(&["get", "k"]).trim(), "new");
+}
+
+#[tokio::test]
+async fn a_lost_cluster_node_is_a_fault_and_its_return_is_noticed() {
+    let mut nodes = Peer::cluster();
+    let url = format!("redis+cluster://127.0.0.1:{}", nodes[0].port);
+    let store = Redis::open(&url, &Tasks::default()).unwrap();
+    let keys: Vec<_> = (0..12).map(|number| format!("set k{number} v")).collect();
+    for key in &keys {
+        until(&store, key, "OK").await;
+    }
+    nodes[0].kill();
+    let mut failed = 0;
+    for key in &keys {
+        let reply = asked(&store, key).await;
+        assert!(reply == "OK" || reply == DOWN, "{key}: {reply}");
+        failed += usize::from(reply == DOWN);
+    }
+    assert!(failed > 0);
+    nodes[0].restart();
+    for key in &keys {
+        until(&store, key, "OK").await;
+    }
 }

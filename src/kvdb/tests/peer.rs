@@ -41,11 +41,12 @@ impl Peer {
     pub(super) fn sentinel(master: u16) -> Self {
         let dir = Dir::new();
         let config = dir.0.join("sentinel.conf");
-        std::fs::write(
-            &config,
-            format!("sentinel monitor mymaster 127.0.0.1 {master} 1\n"),
-        )
-        .unwrap();
+        let text = format!(
+            "sentinel monitor mymaster 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds mymaster 300\n\
+             sentinel failover-timeout mymaster 2000\n"
+        );
+        std::fs::write(&config, text).unwrap();
         let config = config.to_str().unwrap().to_owned();
         let more = vec![config, "--sentinel".to_owned()];
         for _ in 0..10 {

@@ -583,6 +583,36 @@ async fn two_servers_over_one_database_start_each_fire_time_once() {
 }
 
 #[tokio::test]
+async fn a_caller_who_hangs_up_half_way_leaves_no_run_open() {
+    let world = World::new("2026-11-24T10:14:00Z").await;
+    world.start(&[("j", json!({"every": "1h"}))]).await;
+    let mut cut_off = 0;
+    for patience in 0..100 {
+        world.clock.set(world.clock.now() + SECOND);
+        {
+            let call = world.scheduler.run_now("j", true);
+            let mut call = std::pin::pin!(call);
+            for _poll in 0..patience {
+                if futures_util::poll!(&mut call).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        world.scheduler.renew().await;
+        world.scheduler.quiet(0).await;
+        // Whatever became of that call, the next one is not in its way.
+        let run = world.scheduler.run_now("j", true).await.unwrap();
+        assert_eq!(run.state, RunState::Done, "after {patience} polls");
+        let lost = world.store.running_on("node-1").await.unwrap();
+        assert_eq!(lost, [], "after {patience} polls");
+        let lost = world.runs("j").await;
+        cut_off += lost.iter().filter(|run| run.ends_with("lost")).count();
+    }
+    println!("runs that were cut off, counted in every round after: {cut_off}");
+}
+
+#[tokio::test]
 async fn what_a_silent_server_ran_is_given_up_when_its_lease_is_over() {
     let world = World::new("2026-11-24T10:59:00Z").await;
     let body = json!({"every": "1h", "payload": {"do": "hang"}});

@@ -41,7 +41,7 @@ fn fail(_: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
         .hint("Its fields are status, code and message."));
     }
     let message = message.unwrap_or_else(|| Text::const_new("the service reported a failure"));
-    Err(Fault::new(Code::ScriptFailed, message.as_str()).chosen(status, code.map(clean)))
+    Err(Fault::new(Code::ScriptFailed, message.as_str()).chosen(status, code.as_deref().map(clean)))
 }
 
 fn status(value: Value) -> Result<u16, Fault> {
@@ -58,7 +58,7 @@ fn status(value: Value) -> Result<u16, Fault> {
 }
 
 /// Keeps a code to one short visible word, as it may travel in headers.
-fn clean(code: Text) -> Text {
+fn clean(code: &str) -> Text {
     code.chars()
         .filter(char::is_ascii_graphic)
         .take(64)

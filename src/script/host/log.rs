@@ -13,22 +13,22 @@ pub(crate) const TABLE: &[HostFn] = &[
     function(
         "log.debug",
         "Writes a line for people who look for a mistake.",
-        |call, args| write(call, Level::Debug, args),
+        |call, args| Ok(write(call, Level::Debug, args)),
     ),
     function(
         "log.info",
         "Writes a line on what happened.",
-        |call, args| write(call, Level::Info, args),
+        |call, args| Ok(write(call, Level::Info, args)),
     ),
     function(
         "log.warn",
         "Writes a line on what is unexpected but handled.",
-        |call, args| write(call, Level::Warn, args),
+        |call, args| Ok(write(call, Level::Warn, args)),
     ),
     function(
         "log.error",
         "Writes a line on what somebody must look at.",
-        |call, args| write(call, Level::Error, args),
+        |call, args| Ok(write(call, Level::Error, args)),
     ),
 ];
 
@@ -74,7 +74,7 @@ pub(crate) enum Level {
     Error,
 }
 
-fn write(call: &Rc<Call>, level: Level, mut args: Args) -> Result<Value, Fault> {
+fn write(call: &Rc<Call>, level: Level, mut args: Args) -> Value {
     let format = show(&args.take(0));
     let values = args.rest(1);
     let line = if values.is_empty() {
@@ -83,7 +83,7 @@ fn write(call: &Rc<Call>, level: Level, mut args: Args) -> Result<Value, Fault> 
         fill(&format, &values)
     };
     emit(call, level, &line);
-    Ok(Value::Null)
+    Value::Null
 }
 
 /// Writes a line to the log, escaped, cut and counted.

@@ -19,7 +19,7 @@ pub(crate) mod uuid;
 pub(crate) mod xml;
 
 use crate::base::{Code, Fault};
-use crate::contract::{Call, Effect, HostFn, Type};
+use crate::contract::{Call, Effect, HostFn, Receiver, Type};
 
 /// All host functions but those of connections, which their kinds declare, in the order the reference shows them.
 pub(crate) const TABLES: &[&[HostFn]] = &[
@@ -41,6 +41,13 @@ pub(crate) const TABLES: &[&[HostFn]] = &[
 /// Splits a path into its namespace or class and its last part; the namespace of `invoke` is empty.
 pub(crate) fn split(path: &'static str) -> (&'static str, &'static str) {
     path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// Tells whether a method is read like a field: `response.status`. Its documentation begins with `Property:`.
+pub(crate) fn is_property(function: &HostFn) -> bool {
+    function.receiver == Receiver::Method
+        && function.args.is_empty()
+        && function.doc.starts_with("Property:")
 }
 
 /// Counts a host function against the limits of its call.
@@ -88,9 +95,12 @@ fn signature(function: &HostFn) -> String {
     let names: Vec<String> = function
         .args
         .iter()
-        .map(|arg| match arg.optional {
-            true => format!("{}?", arg.name),
-            false => arg.name.to_owned(),
+        .map(|arg| {
+            if arg.optional {
+                format!("{}?", arg.name)
+            } else {
+                arg.name.to_owned()
+            }
         })
         .collect();
     if names.is_empty() {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use mlua::{Function, Lua, Table};
+use mlua::{Function, Lua, LuaString, Table};
 
 use crate::base::{Code, Fault};
 use crate::script::lua::diagnostic;
@@ -30,7 +30,16 @@ pub(crate) struct Bridge {
     /// Makes the metatable of a payload with declared names.
     pub(crate) payload: Function,
     /// The methods of host objects by class; filled once while the VM is made.
-    pub(crate) classes: RefCell<HashMap<&'static str, Table>>,
+    pub(crate) classes: RefCell<HashMap<&'static str, Class>>,
+}
+
+/// What scripts can do with the host objects of one class.
+#[derive(Clone)]
+pub(crate) struct Class {
+    /// Its methods; strict.
+    pub(crate) methods: Table,
+    /// What is read like a field: functions of the object.
+    pub(crate) properties: Table,
 }
 
 const PRELUDE: &str = include_str!("prelude.lua");
@@ -45,10 +54,21 @@ impl Bridge {
         host.raw_set("big", &big)?;
         host.raw_set("seed", seed())?;
         host.raw_set("caught", lua.create_function(caught)?)?;
-        host.raw_set("is_fault", lua.create_function(is_fault)?)?;
-        host.raw_set("rethrow", lua.create_function(rethrow)?)?;
+        host.raw_set(
+            "is_fault",
+            lua.create_function(|_, value: mlua::Value| Ok(is_fault(&value)))?,
+        )?;
+        host.raw_set(
+            "rethrow",
+            lua.create_function(|_, value: mlua::AnyUserData| rethrow(&value))?,
+        )?;
         host.raw_set("fail", lua.create_function(fail)?)?;
-        host.raw_set("linear_find", lua.create_function(linear_find)?)?;
+        host.raw_set(
+            "linear_find",
+            lua.create_function(|_, (hay, needle, from): (LuaString, LuaString, i64)| {
+                Ok(linear_find(&hay.as_bytes(), &needle.as_bytes(), from))
+            })?,
+        )?;
         let helpers: Table = lua
             .load(PRELUDE)
             .set_name(format!("={PRELUDE_NAME}"))
@@ -101,13 +121,13 @@ fn caught(lua: &Lua, error: mlua::Value) -> mlua::Result<mlua::Value> {
     }
 }
 
-fn is_fault(_: &Lua, value: mlua::Value) -> mlua::Result<bool> {
-    Ok(value
+fn is_fault(value: &mlua::Value) -> bool {
+    value
         .as_userdata()
-        .is_some_and(mlua::AnyUserData::is::<Raised>))
+        .is_some_and(mlua::AnyUserData::is::<Raised>)
 }
 
-fn rethrow(_: &Lua, value: mlua::AnyUserData) -> mlua::Result<()> {
+fn rethrow(value: &mlua::AnyUserData) -> mlua::Result<()> {
     Err(raise(value.borrow::<Raised>()?.0.clone()))
 }
 
@@ -116,11 +136,7 @@ fn fail(_: &Lua, message: String) -> mlua::Result<()> {
 }
 
 /// Finds a plain text in time linear in both lengths, which Luau's own search is not. Positions count from 1.
-fn linear_find(
-    _: &Lua,
-    (hay, needle, from): (mlua::LuaString, mlua::LuaString, i64),
-) -> mlua::Result<(Option<usize>, Option<usize>)> {
-    let (hay, needle) = (hay.as_bytes(), needle.as_bytes());
+fn linear_find(hay: &[u8], needle: &[u8], from: i64) -> (Option<usize>, Option<usize>) {
     let start = match usize::try_from(from) {
         Ok(from) => from.saturating_sub(1),
         Err(_negative) => {
@@ -128,11 +144,9 @@ fn linear_find(
             hay.len().saturating_sub(back)
         }
     };
-    let found = hay
-        .get(start..)
-        .and_then(|rest| memchr::memmem::find(rest, &needle));
-    Ok(match found {
+    let rest = hay.get(start..).unwrap_or_default();
+    match memchr::memmem::find(rest, needle) {
         Some(at) => (Some(start + at + 1), Some(start + at + needle.len())),
         None => (None, None),
-    })
+    }
 }

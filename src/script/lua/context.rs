@@ -123,7 +123,7 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
         }
     }
     for (space, (made, _)) in &spaces {
-        seal(lua, made, &format!("ctx.{space}"))?;
+        seal(lua, made, &format!("ctx.{space}"), &[])?;
         table.raw_set(*space, made)?;
     }
     table.raw_set("outgoing", outgoing(lua, bridge, tables)?)?;
@@ -295,7 +295,7 @@ fn outgoing(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlu
         })?;
         all.raw_set(kind, lookup(lua, find)?)?;
     }
-    seal(lua, &all, "ctx.outgoing")?;
+    seal(lua, &all, "ctx.outgoing", &[])?;
     Ok(all)
 }
 
@@ -321,8 +321,10 @@ fn lookup(lua: &Lua, find: mlua::Function) -> mlua::Result<Table> {
 }
 
 /// Makes a namespace read-only and strict: a misspelt function is named.
-pub(crate) fn seal(lua: &Lua, table: &Table, what: &str) -> mlua::Result<()> {
-    let names = keys(table);
+/// Suggestions take the names in `more` into account.
+pub(crate) fn seal(lua: &Lua, table: &Table, what: &str, more: &[String]) -> mlua::Result<()> {
+    let mut names = keys(table);
+    names.extend_from_slice(more);
     let what = what.to_owned();
     let meta = lua.create_table()?;
     meta.raw_set(
@@ -347,7 +349,8 @@ fn lock(meta: &Table) -> mlua::Result<()> {
     Ok(())
 }
 
-fn keys(table: &Table) -> Vec<String> {
+/// Returns the names in a table, sorted.
+pub(crate) fn keys(table: &Table) -> Vec<String> {
     let mut names: Vec<String> = table
         .pairs::<String, mlua::Value>()
         .flatten()

@@ -42,9 +42,14 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
         .showing(Snippet { line, width })
 }
 
+/// Returns the line of a frame.
+pub(crate) fn line_of(frame: &mlua::debug::Debug<'_>) -> Option<u32> {
+    u32::try_from(frame.current_line()?).ok()
+}
+
 /// Returns the place of a frame, if it is one of a script.
 pub(crate) fn place_of(frame: &mlua::debug::Debug<'_>) -> Option<Place> {
-    let line = u32::try_from(frame.current_line()?).ok()?;
+    let line = line_of(frame)?;
     let source = frame.source();
     let path = source.source.as_deref()?.strip_prefix('@')?;
     Some(Place::new(path, line, 0))

@@ -12,6 +12,7 @@ use mlua::{Function, Lua, Table};
 use crate::base::{Code, Fault, closest};
 use crate::contract::{Source, SourceSet};
 use crate::script::lua::bridge::raise;
+use crate::script::lua::diagnostic;
 
 /// The state of loading in one VM.
 pub(crate) struct Loader {
@@ -75,7 +76,7 @@ impl Loader {
         globals.raw_set("require", require)?;
         let this = Rc::clone(self);
         let service = lua.create_function(move |lua, table: mlua::Value| {
-            this.service(lua, table).map_err(raise)
+            this.service(lua, &table).map_err(raise)
         })?;
         globals.raw_set("service", service)
     }
@@ -117,7 +118,7 @@ impl Loader {
         .hint("Write `return service { … }`, or `return { service{…}, service{…} }` for several."))
     }
 
-    fn service(&self, lua: &Lua, table: mlua::Value) -> Result<mlua::Value, Fault> {
+    fn service(&self, lua: &Lua, table: &mlua::Value) -> Result<mlua::Value, Fault> {
         let Some(table) = table.as_table() else {
             return Err(Fault::new(
                 Code::BadDeclaration,
@@ -137,10 +138,10 @@ impl Loader {
             )
             .hint("Move what both files need into a plain module."));
         }
-        let line = lua.inspect_stack(1, |frame| frame.current_line()).flatten();
+        let line = lua.inspect_stack(1, diagnostic::line_of).flatten();
         self.declared.borrow_mut().push(Declared {
             table: table.clone(),
-            line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(0),
+            line: line.unwrap_or(0),
         });
         Ok(mlua::Value::Table(table.clone()))
     }

@@ -15,6 +15,9 @@ pub(crate) struct Metered<F> {
     future: Pin<Box<F>>,
     bounds: Bounds,
     waker: Waker,
+    /// Whether a wake-up may have been swallowed that was not the script's own: it may give way between the poll of
+    /// what it waits for and its wait, so the poll after that one must be followed by another.
+    owed: bool,
 }
 
 /// What a poll happens under.
@@ -37,6 +40,7 @@ impl<F> Metered<F> {
             future: Box::pin(future),
             bounds,
             waker,
+            owed: false,
         }
     }
 }
@@ -62,9 +66,11 @@ impl<F: Future> Future for Metered<F> {
         let polled = this
             .bounds
             .within(|| future.poll(&mut Context::from_waker(waker)));
-        if polled.is_pending() && gate.release() {
+        let gave_way = gate.release();
+        if polled.is_pending() && (gave_way || this.owed) {
             wake_later(context);
         }
+        this.owed = gave_way;
         polled
     }
 }

@@ -5,6 +5,7 @@ use mlua::{Lua, LuaOptions, StdLib, Table};
 
 use crate::base::{Code, Fault, closest};
 use crate::script::lua::bridge::raise;
+use crate::script::lua::context;
 
 /// What is taken out of the globals before they are frozen. `coroutine` goes because mlua's own yields would show in
 /// it; scripts have `parallel`. It must go last: waiting host functions read it when they are made.
@@ -47,7 +48,7 @@ pub(crate) fn close(lua: &Lua, env: &Table) -> mlua::Result<()> {
     for name in REMOVED {
         globals.raw_remove(*name)?;
     }
-    let names = names(&globals);
+    let names = context::keys(&globals);
     let strict = lua.create_table()?;
     strict.raw_set(
         "__index",
@@ -82,16 +83,6 @@ fn guard(lua: &Lua, env: &Table, globals: &Table) -> mlua::Result<()> {
     // Without it every library call is several times slower; changes to read-only clear it.
     env.set_safeenv(true);
     Ok(())
-}
-
-fn names(globals: &Table) -> Vec<String> {
-    let mut names: Vec<String> = globals
-        .pairs::<String, mlua::Value>()
-        .flatten()
-        .map(|(name, _)| name)
-        .collect();
-    names.sort_unstable();
-    names
 }
 
 fn undefined(name: &str, names: &[String]) -> Fault {

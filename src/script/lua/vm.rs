@@ -11,7 +11,7 @@ use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
 use crate::script::host;
 use crate::script::host::log::Level;
 use crate::script::lua::bind;
-use crate::script::lua::bridge::{Bridge, raise};
+use crate::script::lua::bridge::{Bridge, Class, raise};
 use crate::script::lua::context::{self, Context};
 use crate::script::lua::module::{self, Loader};
 use crate::script::lua::object::Held;
@@ -137,32 +137,46 @@ fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     }
     names
         .into_iter()
-        .try_for_each(|space| context::seal(lua, &globals.raw_get(space)?, space))
+        .try_for_each(|space| context::seal(lua, &globals.raw_get(space)?, space, &[]))
 }
 
-/// Makes the method tables of host objects, and lets objects find them.
+/// Makes the methods and properties of host objects, and lets objects find them.
 fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
     for function in context::functions(tables, Receiver::Method) {
         let (class, name) = host::split(function.path);
         let made = bind::bind(lua, bridge, function, &bind::Owner::default())?;
         let mut classes = bridge.classes.borrow_mut();
         if !classes.contains_key(class) {
-            classes.insert(class, lua.create_table()?);
+            let (methods, properties) = (lua.create_table()?, lua.create_table()?);
+            classes.insert(
+                class,
+                Class {
+                    methods,
+                    properties,
+                },
+            );
         }
-        if let Some(methods) = classes.get(class) {
-            methods.raw_set(name, made)?;
+        match classes.get(class) {
+            Some(known) if host::is_property(function) => known.properties.raw_set(name, made)?,
+            Some(known) => known.methods.raw_set(name, made)?,
+            None => {}
         }
     }
-    for (class, methods) in bridge.classes.borrow().iter() {
-        context::seal(lua, methods, class)?;
+    for (class, known) in bridge.classes.borrow().iter() {
+        context::seal(
+            lua,
+            &known.methods,
+            class,
+            &context::keys(&known.properties),
+        )?;
     }
     let shared = Rc::clone(bridge);
     lua.register_userdata_type::<Held>(move |registry| {
         use mlua::UserDataMethods as _;
-        registry.add_meta_method(MetaMethod::Index, move |_, this, key: mlua::Value| {
-            let methods = shared.classes.borrow().get(this.0.0.class()).cloned();
-            methods.map_or(Ok(mlua::Value::Nil), |methods| methods.get(key))
-        });
+        registry.add_meta_function(
+            MetaMethod::Index,
+            move |_, (object, key): (mlua::AnyUserData, mlua::Value)| member(&shared, object, key),
+        );
         registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(format!("{:?}", this.0))
         });
@@ -173,6 +187,22 @@ fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua
             },
         );
     })
+}
+
+/// Returns a method of a host object, or the value of a property.
+fn member(
+    bridge: &Bridge,
+    object: mlua::AnyUserData,
+    key: mlua::Value,
+) -> mlua::Result<mlua::Value> {
+    let class = object.borrow::<Held>()?.0.0.class();
+    let Some(known) = bridge.classes.borrow().get(class).cloned() else {
+        return Ok(mlua::Value::Nil);
+    };
+    match known.properties.raw_get::<Option<Function>>(&key)? {
+        Some(read) => read.call(object),
+        None => known.methods.get(key),
+    }
 }
 
 /// Makes `print` a line of the log.

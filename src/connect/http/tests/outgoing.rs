@@ -13,7 +13,8 @@ use crate::base::{
     Caller, Cid, Clock, Code, Fault, Handle, Map, ObjectName, Place, ServiceName, SystemClock,
     Value,
 };
-use crate::connect::http::{HttpOutgoing, ping_outgoing};
+use crate::connect::http::HttpOutgoing;
+use crate::connect::http::outgoing::ping_outgoing;
 use crate::contract::{
     AnyKind as _, Args, Call, Core, Ctx, Declaration, Env, Guard, HostCall, Kind as _, Limits,
     Live, Of, Request,
