@@ -111,7 +111,7 @@ impl Guard for ApiKeyGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::testing::{Keys, guard_of, message, ports};
+    use crate::security::tests::{Keys, guard_of, message, ports};
 
     async fn answer(
         body: serde_json::Value,

@@ -5,7 +5,6 @@
 mod api_key;
 mod basic;
 mod wss;
-mod wss_token;
 
 pub(crate) use api_key::ApiKey;
 pub(crate) use basic::Basic;
@@ -62,4 +61,4 @@ fn realm<'a>(given: &'a str, name: &'a str) -> &'a str {
 }
 
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod tests;

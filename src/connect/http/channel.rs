@@ -240,7 +240,7 @@ fn is_literal(segment: &str) -> bool {
 mod tests {
     use super::*;
     use crate::base::{Clock, SystemClock};
-    use crate::connect::http::testing::Maker;
+    use crate::connect::http::tests::support::Maker;
     use crate::contract::{AnyKind as _, FormatMaker, Guard, Of};
 
     fn start(body: &serde_json::Value) -> Result<Live, Fault> {

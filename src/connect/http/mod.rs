@@ -15,8 +15,6 @@ mod exchange;
 mod fallback;
 mod outgoing;
 mod outgoing_spec;
-#[cfg(test)]
-mod outgoing_tests;
 mod partner;
 mod path;
 mod response;
@@ -32,7 +30,5 @@ pub(crate) use router::Router;
 pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};
 pub(crate) use watch::Timeouts;
 
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;

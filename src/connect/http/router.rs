@@ -236,7 +236,7 @@ fn disabled(route: &Route) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::http::testing::route;
+    use crate::connect::http::tests::support::route;
 
     fn build(routes: &[(&str, &str, &str)]) -> Result<Router, Vec<Fault>> {
         let routes = routes

@@ -153,6 +153,10 @@ impl Watch {
     /// Notes that the socket took bytes.
     pub(super) fn wrote(&self) {
         self.blocked_since.set(None);
+        // In HTTP/2 these may be answers to pings; there only the parts of an answer count.
+        if self.sending.get() > 0 && !self.multiplexed.get() {
+            self.sent_at.set(Instant::now());
+        }
     }
 
     /// Notes that the socket takes nothing now.
@@ -238,6 +242,22 @@ mod tests {
         assert_eq!(left(&watch), Some(30), "a socket that takes nothing");
         watch.wrote();
         assert_eq!(left(&watch), Some(75));
+    }
+
+    #[test]
+    fn whoever_takes_an_answer_slowly_but_steadily_is_not_cut() {
+        for (multiplexed, moves) in [(false, true), (true, false)] {
+            let watch = Watch::new(Timeouts::default());
+            let _flight = Flight::begin(&watch, multiplexed).sending();
+            let before = watch.deadline();
+            watch.blocked();
+            watch.wrote();
+            assert_eq!(
+                watch.deadline() > before,
+                moves,
+                "multiplexed: {multiplexed}"
+            );
+        }
     }
 
     #[test]

@@ -22,12 +22,12 @@ use crate::contract::{
 };
 use crate::gateway::{Gateway, Route};
 use crate::net::ServerTls;
-use crate::security::testing::{Keys, ports};
+use crate::security::tests::{Keys, ports};
 use crate::service::Registry;
 use crate::tasks::Tasks;
 
 /// A format that passes text through and writes faults as their code.
-pub(super) struct Plain(pub(super) &'static str);
+pub(crate) struct Plain(pub(crate) &'static str);
 
 impl Format for Plain {
     fn name(&self) -> &'static str {
@@ -62,7 +62,7 @@ impl Format for Plain {
 }
 
 /// Makes a plan of a channel to the service `svc`; methods are separated by spaces.
-pub(super) fn plan(name: &str, path: &str, methods: &str) -> ChannelPlan {
+pub(crate) fn plan(name: &str, path: &str, methods: &str) -> ChannelPlan {
     ChannelPlan {
         name: ObjectName::new(name).unwrap(),
         service: ServiceName::new("svc").unwrap(),
@@ -82,7 +82,7 @@ pub(super) fn plan(name: &str, path: &str, methods: &str) -> ChannelPlan {
 }
 
 /// Makes a route of such a plan.
-pub(super) fn route(name: &str, path: &str, methods: &str) -> Route {
+pub(crate) fn route(name: &str, path: &str, methods: &str) -> Route {
     Route::new(
         Arc::new(plan(name, path, methods)),
         true,
@@ -91,7 +91,7 @@ pub(super) fn route(name: &str, path: &str, methods: &str) -> Route {
 }
 
 /// Makes the formats that answers without a channel need.
-pub(super) struct Maker(pub(super) &'static str);
+pub(crate) struct Maker(pub(crate) &'static str);
 
 impl FormatMaker for Maker {
     fn name(&self) -> &'static str {
@@ -123,13 +123,13 @@ struct Fixed {
 }
 
 /// What the services saw, and the gate of those that wait.
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Calls that began.
-    pub(super) calls: AtomicUsize,
+    pub(crate) calls: AtomicUsize,
     /// Calls that were dropped before they ended.
-    pub(super) cancelled: AtomicUsize,
+    pub(crate) cancelled: AtomicUsize,
     /// Lets one waiting call go on for each permit.
-    pub(super) gate: Semaphore,
+    pub(crate) gate: Semaphore,
 }
 
 struct Ends<'a>(&'a Seen, bool);
@@ -201,17 +201,17 @@ fn service(name: &str, does: Does, seen: &Arc<Seen>) -> Arc<Entry> {
 }
 
 /// A real data plane on a free port.
-pub(super) struct TestServer {
-    pub(super) address: SocketAddr,
-    pub(super) shared: Arc<Shared>,
-    pub(super) dispatch: Dispatch,
-    pub(super) seen: Arc<Seen>,
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) seen: Arc<Seen>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl TestServer {
     /// Starts it with channels at `/echo`, `/echo/{id}`, `/hold`, `/big` and `/bad-header`.
-    pub(super) fn start(limits: HttpLimits, tls: Option<Arc<ServerTls>>) -> Self {
+    pub(crate) fn start(limits: HttpLimits, tls: Option<Arc<ServerTls>>) -> Self {
         let seen = Arc::new(Seen {
             calls: AtomicUsize::new(0),
             cancelled: AtomicUsize::new(0),
@@ -274,24 +274,24 @@ impl TestServer {
     }
 
     /// Returns an address on it.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Opens a bare connection.
-    pub(super) async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends bytes on a connection of their own and returns all that comes back until it is closed.
-    pub(super) async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
         rest(&mut stream).await
     }
 
     /// Waits until the cores have ended.
-    pub(super) async fn joined(self) {
+    pub(crate) async fn joined(self) {
         let threads = self.threads;
         let join = move || {
             for thread in threads {
@@ -313,10 +313,10 @@ impl Drop for Seen {
 }
 
 /// Longer than anything here takes.
-pub(super) const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT: Duration = Duration::from_secs(20);
 
 /// Reads until the other side closes; a reset counts as that.
-pub(super) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let read = async {
         let mut part = [0; 4096];
@@ -331,7 +331,7 @@ pub(super) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// Waits for a condition.
-pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
         while !holds() {
             tokio::task::yield_now().await;
@@ -347,7 +347,7 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     clippy::disallowed_methods,
     reason = "the test waits for it, or is over"
 )]
-pub(super) fn beside<T: Send + 'static>(
+pub(crate) fn beside<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {
     tokio::spawn(future)

@@ -1,5 +1,7 @@
 //! WS-Security `UsernameToken`: a user name and a password, or its digest, in the header of a SOAP message.
 
+mod token;
+
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -15,7 +17,7 @@ use crate::base::{
     BoxFuture, Caller, Code, Fault, Faults, Inbound, Millis, ObjectName, Secret, Text,
 };
 use crate::contract::{Command, Env, Guard, Kind, KvReply, Live, Ports, Running};
-use crate::security::wss_token::{Stamp, Token};
+use crate::security::wss::token::{Stamp, Token};
 use crate::security::{Expected, refused, unset};
 use crate::xml;
 
@@ -263,7 +265,7 @@ impl Guard for WssGuard {
 mod tests {
     use super::*;
     use crate::contract::{AnyKind as _, Of};
-    use crate::security::testing::{Keys, guard_of, message, ports};
+    use crate::security::tests::{Keys, guard_of, message, ports};
 
     const NOW: &str = "2026-11-24T05:00:00Z";
     const SECEXT: &str =

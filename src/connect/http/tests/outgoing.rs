@@ -19,7 +19,7 @@ use crate::contract::{
     AnyKind as _, Args, Call, Core, Ctx, Declaration, Env, Guard, HostCall, Kind as _, Limits,
     Live, Of, Request,
 };
-use crate::security::testing::{Keys, guard_of, ports};
+use crate::security::tests::{Keys, guard_of, ports};
 use crate::security::{ApiKey, Basic};
 use crate::service::Registry;
 
@@ -636,7 +636,7 @@ fn a_certificate_is_checked_unless_the_connection_says_otherwise() {
         std::fs::write(&cert, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let tls = crate::net::ServerTls::load(&cert, &key).unwrap();
-        let server = crate::connect::http::testing::TestServer::start(
+        let server = crate::connect::http::tests::support::TestServer::start(
             crate::connect::http::HttpLimits::default(),
             Some(Arc::new(tls)),
         );

@@ -37,7 +37,7 @@ pub(crate) fn guard_of<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
 }
 
 /// Makes a message with headers.
-pub(super) fn message(headers: &[(&'static str, &str)], body: &str, secure: bool) -> Inbound {
+pub(crate) fn message(headers: &[(&'static str, &str)], body: &str, secure: bool) -> Inbound {
     let mut meta = Meta {
         http: Some(HttpMeta {
             secure,
@@ -67,8 +67,8 @@ impl Clock for Fixed {
 /// Remembers keys set with `NX`; or does not answer at all.
 #[derive(Default)]
 pub(crate) struct Keys {
-    pub(super) seen: Mutex<HashSet<bytes::Bytes>>,
-    pub(super) down: bool,
+    pub(crate) seen: Mutex<HashSet<bytes::Bytes>>,
+    pub(crate) down: bool,
 }
 
 impl KeyValue for Keys {

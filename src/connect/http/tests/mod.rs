@@ -1,5 +1,8 @@
 //! The data plane over real sockets: what peers get, and how long they may take.
 
+mod outgoing;
+pub(super) mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -7,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::base::{Caller, Cid, Code, ServiceName, Value};
-use crate::connect::http::testing::{TestServer, WAIT, beside, rest, until};
+use crate::connect::http::tests::support::{TestServer, WAIT, beside, rest, until};
 use crate::connect::http::{HttpLimits, State, Timeouts};
 use crate::contract::{Ctx, Invocation, Request};
 
