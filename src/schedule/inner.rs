@@ -16,7 +16,7 @@ use crate::base::{Clock, Code, Fault, ObjectName, closest};
 use crate::schedule::plan::{new_run, placing, plan};
 use crate::schedule::reconcile::Known;
 use crate::schedule::run::launch;
-use crate::schedule::scheduler::{busy, no_job};
+use crate::schedule::scheduler::{busy, no_job, stopping};
 use crate::schedule::{JobSpec, Overlap, RunJob, RunRecord};
 use crate::store::{Advance, Cause, Claim, Ending, JobState, NewRun, RunState, Store};
 use crate::tasks::Tasks;
@@ -115,7 +115,10 @@ impl Inner {
         self.run_at_start(jobs).await
     }
 
-    async fn fire_due(self: &Arc<Self>, jobs: &mut Jobs) -> Result<Option<DateTime<Utc>>, Fault> {
+    pub(in crate::schedule) async fn fire_due(
+        self: &Arc<Self>,
+        jobs: &mut Jobs,
+    ) -> Result<Option<DateTime<Utc>>, Fault> {
         let now = self.clock.now();
         let due = |known: &&Known| known.state.next_fire.is_some_and(|next| next <= now);
         let due = jobs.known.values().filter(due);
@@ -205,18 +208,12 @@ impl Inner {
         Ok(())
     }
 
-    pub(in crate::schedule) async fn run_manually(
+    /// Claims and starts a run beside the timetable.
+    pub(in crate::schedule) async fn run_apart(
         self: &Arc<Self>,
         known: &Known,
+        cause: Cause,
     ) -> Result<RunRecord, Fault> {
-        if self.tasks.soft.is_cancelled() {
-            return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
-        }
-        self.run_apart(known, Cause::Manual).await
-    }
-
-    /// Claims and starts a run beside the timetable.
-    async fn run_apart(self: &Arc<Self>, known: &Known, cause: Cause) -> Result<RunRecord, Fault> {
         let mut fire_time = self.clock.now();
         // The key of a run is its fire time: a moment that is taken makes way for the next.
         for _attempt in 0..1000 {
@@ -276,23 +273,9 @@ impl Inner {
                 return Ok(present);
             }
             if ends.changed().await.is_err() {
-                return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
+                return Err(stopping());
             }
         }
-    }
-
-    pub(in crate::schedule) async fn change(
-        &self,
-        jobs: &mut Jobs,
-        state: JobState,
-    ) -> Result<(), Fault> {
-        self.store
-            .save_job_states(std::slice::from_ref(&state), &[])
-            .await?;
-        if let Some(known) = jobs.known.get_mut(&state.job) {
-            known.state = state;
-        }
-        Ok(())
     }
 
     /// Notes that a run goes on here, and returns what cancels it.
