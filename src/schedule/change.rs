@@ -1,7 +1,7 @@
 //! The changes an operator makes: another set of jobs, a pause, a run by hand.
 //!
-//! Each holds the lock of the jobs from its first look to its last word, and brings the schedule up to
-//! the present moment first, so that a fire time just past is treated as what it was.
+//! Each holds the lock of the jobs from its first look to its last word, and brings the schedule up
+//! to the present moment first, so that a fire time just past is treated as what it was.
 
 use std::sync::Arc;
 

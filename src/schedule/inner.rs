@@ -1,7 +1,8 @@
-//! What turns the scheduler: one task sleeps until the earliest fire time, claims what is due and starts it.
+//! What turns the scheduler: one task sleeps until the earliest fire time, claims what is due and
+//! starts it.
 //!
-//! The database is the truth: a run that is not claimed there never starts, and what is claimed there
-//! never starts twice. In memory stands only what the present set of jobs looks like.
+//! The database is the truth: a run that is not claimed there never starts, and what is claimed
+//! there never starts twice. In memory stands only what the present set of jobs looks like.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,7 +104,7 @@ impl Inner {
         self.fire_due(&mut *self.jobs.lock().await).await
     }
 
-    /// Does what waits for a server: waiting runs, what was missed, and last what gives way to both.
+    /// Starts waiting runs, then what was missed, and last the runs at start, which give way to both.
     pub(in crate::schedule) async fn catch_up(
         self: &Arc<Self>,
         jobs: &mut Jobs,
@@ -349,7 +350,8 @@ impl Inner {
     }
 
     pub(in crate::schedule) async fn renew(self: &Arc<Self>) -> Result<(), Fault> {
-        // Under this lock every claim is followed by its start, so what does not go on here never began.
+        // Under this lock every claim is followed by its start, so what does not go on here never
+        // began.
         let jobs = self.jobs.lock().await;
         let now = self.clock.now();
         let claimed = self.store.running_on(&self.node).await?;
@@ -371,7 +373,8 @@ impl Inner {
         map.contains_key(&run.fence)
     }
 
-    /// Records a run as lost whose claim succeeded and whose start was cut off, as when a caller hung up.
+    /// Records a run as lost whose claim succeeded and whose start was cut off, as when a caller
+    /// hung up.
     async fn give_up(
         self: &Arc<Self>,
         jobs: &Jobs,
