@@ -1,7 +1,8 @@
-//! What turns the scheduler: one task sleeps until the earliest fire time, claims what is due and starts it.
+//! What turns the scheduler: one task sleeps until the earliest fire time, claims what is due and
+//! starts it.
 //!
-//! The database is the truth: a run that is not claimed there never starts, and what is claimed there
-//! never starts twice. In memory stands only what the present set of jobs looks like.
+//! The database is the truth: a run that is not claimed there never starts, and what is claimed
+//! there never starts twice. In memory stands only what the present set of jobs looks like.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use crate::base::{Clock, Code, Fault, ObjectName, closest};
 use crate::schedule::plan::{new_run, placing, plan};
 use crate::schedule::reconcile::Known;
 use crate::schedule::run::launch;
-use crate::schedule::scheduler::{busy, no_job};
+use crate::schedule::scheduler::{busy, no_job, stopping};
 use crate::schedule::{JobSpec, Overlap, RunJob, RunRecord};
 use crate::store::{Advance, Cause, Claim, Ending, JobState, NewRun, RunState, Store};
 use crate::tasks::Tasks;
@@ -103,7 +104,7 @@ impl Inner {
         self.fire_due(&mut *self.jobs.lock().await).await
     }
 
-    /// Does what waits for a server: waiting runs, what was missed, and last what gives way to both.
+    /// Starts waiting runs, then what was missed, and last the runs at start, which give way to both.
     pub(in crate::schedule) async fn catch_up(
         self: &Arc<Self>,
         jobs: &mut Jobs,
@@ -115,7 +116,10 @@ impl Inner {
         self.run_at_start(jobs).await
     }
 
-    async fn fire_due(self: &Arc<Self>, jobs: &mut Jobs) -> Result<Option<DateTime<Utc>>, Fault> {
+    pub(in crate::schedule) async fn fire_due(
+        self: &Arc<Self>,
+        jobs: &mut Jobs,
+    ) -> Result<Option<DateTime<Utc>>, Fault> {
         let now = self.clock.now();
         let due = |known: &&Known| known.state.next_fire.is_some_and(|next| next <= now);
         let due = jobs.known.values().filter(due);
@@ -205,18 +209,12 @@ impl Inner {
         Ok(())
     }
 
-    pub(in crate::schedule) async fn run_manually(
+    /// Claims and starts a run beside the timetable.
+    pub(in crate::schedule) async fn run_apart(
         self: &Arc<Self>,
         known: &Known,
+        cause: Cause,
     ) -> Result<RunRecord, Fault> {
-        if self.tasks.soft.is_cancelled() {
-            return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
-        }
-        self.run_apart(known, Cause::Manual).await
-    }
-
-    /// Claims and starts a run beside the timetable.
-    async fn run_apart(self: &Arc<Self>, known: &Known, cause: Cause) -> Result<RunRecord, Fault> {
         let mut fire_time = self.clock.now();
         // The key of a run is its fire time: a moment that is taken makes way for the next.
         for _attempt in 0..1000 {
@@ -276,23 +274,9 @@ impl Inner {
                 return Ok(present);
             }
             if ends.changed().await.is_err() {
-                return Err(Fault::new(Code::ServiceGone, "the server is stopping"));
+                return Err(stopping());
             }
         }
-    }
-
-    pub(in crate::schedule) async fn change(
-        &self,
-        jobs: &mut Jobs,
-        state: JobState,
-    ) -> Result<(), Fault> {
-        self.store
-            .save_job_states(std::slice::from_ref(&state), &[])
-            .await?;
-        if let Some(known) = jobs.known.get_mut(&state.job) {
-            known.state = state;
-        }
-        Ok(())
     }
 
     /// Notes that a run goes on here, and returns what cancels it.
@@ -366,7 +350,8 @@ impl Inner {
     }
 
     pub(in crate::schedule) async fn renew(self: &Arc<Self>) -> Result<(), Fault> {
-        // Under this lock every claim is followed by its start, so what does not go on here never began.
+        // Under this lock every claim is followed by its start, so what does not go on here never
+        // began.
         let jobs = self.jobs.lock().await;
         let now = self.clock.now();
         let claimed = self.store.running_on(&self.node).await?;
@@ -388,7 +373,8 @@ impl Inner {
         map.contains_key(&run.fence)
     }
 
-    /// Records a run as lost whose claim succeeded and whose start was cut off, as when a caller hung up.
+    /// Records a run as lost whose claim succeeded and whose start was cut off, as when a caller
+    /// hung up.
     async fn give_up(
         self: &Arc<Self>,
         jobs: &Jobs,

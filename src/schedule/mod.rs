@@ -1,8 +1,9 @@
 //! Jobs: when they fire, and their runs.
 //!
-//! [`Timetable`] is the pure part: from one moment to the next fire time. [`Scheduler`] ticks, claims runs
-//! in the store and hands them to whoever runs services.
+//! [`Timetable`] is the pure part: from one moment to the next fire time. [`Scheduler`] ticks,
+//! claims runs in the store and hands them to whoever runs services.
 
+mod change;
 mod inner;
 mod job;
 mod plan;

@@ -1,4 +1,5 @@
-//! What becomes of the fire times that are due: which run, which are skipped, and when the next one comes.
+//! What becomes of the fire times that are due: which run, which are skipped, and when the next one
+//! comes.
 
 use std::collections::VecDeque;
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
-use tracing::{info, warn};
+use tokio::sync::oneshot;
 
 use crate::base::{Clock, Code, Fault, ObjectName};
-use crate::schedule::inner::{Inner, Jobs};
+use crate::schedule::inner::Inner;
 use crate::schedule::plan::repeats_left;
-use crate::schedule::reconcile::{Known, Reconciled, reconcile};
+use crate::schedule::reconcile::Known;
 use crate::schedule::view::view;
 use crate::schedule::{JobSpecNamed, JobView, RunJob, RunRecord};
-use crate::store::{JobState, RunState, Store};
+use crate::store::{RunState, Store};
 use crate::tasks::Tasks;
 
 /// Runs the jobs of a server. Cheap to clone.
@@ -33,65 +33,25 @@ impl Scheduler {
 
     /// Takes over the present set of jobs: those that did not change go on undisturbed.
     pub(crate) async fn set_jobs(&self, wanted: Vec<JobSpecNamed>) -> Result<(), Fault> {
-        let inner = &self.0;
-        let mut jobs = inner.jobs.lock().await;
-        let stored = inner.store.job_states().await?;
-        let mut result = reconcile(wanted, stored, inner.clock.now());
-        let states = result.known.values().map(|known| known.state.clone());
-        let states: Vec<JobState> = states.collect();
-        inner
-            .store
-            .save_job_states(&states, &result.removed)
-            .await?;
-        jobs.known = std::mem::take(&mut result.known);
-        log_changes(&jobs, &result);
-        for job in &result.unscheduled {
-            inner
-                .store
-                .skip_queued(job, "the job was switched off")
-                .await?;
-        }
-        if jobs.started {
-            inner.catch_up(&mut jobs).await?;
-        }
-        inner.wake.notify_one();
-        Ok(())
+        let inner = Arc::clone(&self.0);
+        let change = async move { inner.set_jobs(wanted).await };
+        self.whole(change).await
     }
 
     /// Gives up what an earlier process left behind and starts to tick.
     pub(crate) async fn start(&self) -> Result<(), Fault> {
-        let inner = &self.0;
-        let mut jobs = inner.jobs.lock().await;
-        let lost = inner
-            .store
-            .lose_runs_of(&inner.node, inner.clock.now())
-            .await?;
-        for run in lost {
-            warn!(job = %run.job, cid = %run.cid, "Job run was lost when the server stopped.");
-        }
-        jobs.started = true;
-        inner.catch_up(&mut jobs).await?;
-        drop(jobs);
-        inner.spawn_ticks();
-        inner.spawn_renewals();
-        Ok(())
+        let inner = Arc::clone(&self.0);
+        let change = async move { inner.start().await };
+        self.whole(change).await
     }
 
     /// Runs a job now, also a paused one; with `wait`, returns when the run has ended.
     pub(crate) async fn run_now(&self, name: &str, wait: bool) -> Result<RunRecord, Fault> {
-        let inner = &self.0;
         // Listening begins before the run does, so that its end cannot be missed.
-        let mut ends = inner.ends.subscribe();
-        let jobs = inner.jobs.lock().await;
-        let known = jobs.find(name)?.clone();
-        if !known.state.enabled {
-            return Err(
-                Fault::new(Code::UnknownJob, format!("job '{name}' is disabled"))
-                    .hint("Set `enabled: true` in its definition."),
-            );
-        }
-        let run = inner.run_manually(&known).await?;
-        drop(jobs);
+        let mut ends = self.0.ends.subscribe();
+        let (inner, job) = (Arc::clone(&self.0), name.to_owned());
+        let change = async move { inner.run_manually(&job).await };
+        let (known, run) = self.whole(change).await?;
         if run.state == RunState::Skipped {
             return Err(busy(name, run.fault_message.as_deref()));
         }
@@ -100,7 +60,7 @@ impl Scheduler {
         }
         // It may wait for others first, each of which ends at its timeout at the latest.
         let patience = Duration::from(known.spec.timeout) * 12 + Duration::from_mins(1);
-        let ended = tokio::time::timeout(patience, inner.ended(&run, &mut ends));
+        let ended = tokio::time::timeout(patience, self.0.ended(&run, &mut ends));
         ended.await.unwrap_or_else(|_elapsed| {
             let message = format!("the run of job '{name}' has not ended yet");
             Err(Fault::new(Code::WaitTimeout, message))
@@ -109,38 +69,16 @@ impl Scheduler {
 
     /// Stops a job for a while; what runs goes on. Its fire times are recorded as skipped.
     pub(crate) async fn pause(&self, name: &str, note: &str) -> Result<(), Fault> {
-        let inner = &self.0;
-        let mut jobs = inner.jobs.lock().await;
-        let known = jobs.find(name)?;
-        let state = JobState {
-            paused: true,
-            note: note.to_owned(),
-            ..known.state.clone()
-        };
-        let job = state.job.clone();
-        inner.change(&mut jobs, state).await?;
-        inner.store.skip_queued(&job, "the job was paused").await?;
-        info!(%job, note, "Job paused.");
-        Ok(())
+        let (inner, name, note) = (Arc::clone(&self.0), name.to_owned(), note.to_owned());
+        let change = async move { inner.pause(&name, &note).await };
+        self.whole(change).await
     }
 
     /// Lets a paused job go on; what it missed stays skipped.
     pub(crate) async fn resume(&self, name: &str) -> Result<(), Fault> {
-        let inner = &self.0;
-        let mut jobs = inner.jobs.lock().await;
-        let job = jobs.find(name)?.state.job.clone();
-        // The fire times until now belong to the pause.
-        inner.fire(&mut jobs, &job).await?;
-        let state = JobState {
-            paused: false,
-            note: String::new(),
-            ..jobs.find(name)?.state.clone()
-        };
-        let next = state.next_fire.map(|next| next.to_rfc3339());
-        inner.change(&mut jobs, state).await?;
-        inner.wake.notify_one();
-        info!(%job, next, "Job resumed.");
-        Ok(())
+        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
+        let change = async move { inner.resume(&name).await };
+        self.whole(change).await
     }
 
     /// Returns all jobs, by name.
@@ -185,6 +123,19 @@ impl Scheduler {
         }
     }
 
+    /// Makes a change in a task of its own: a caller who hangs up must not leave it half done.
+    async fn whole<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (tx, rx) = oneshot::channel();
+        self.0.tasks.spawn("job change", async move {
+            // Nobody may be waiting any more: that is the point.
+            drop(tx.send(change.await));
+        });
+        rx.await.map_err(|_gone| stopping())?
+    }
+
     /// Looks at once what is due. The ticking task does so by itself.
     pub(crate) async fn tick(&self) -> Result<(), Fault> {
         self.0.tick().await.map(drop)
@@ -218,20 +169,6 @@ impl Scheduler {
     }
 }
 
-fn log_changes(jobs: &Jobs, result: &Reconciled) {
-    for job in &result.unscheduled {
-        info!(%job, "Job unscheduled.");
-    }
-    for job in &result.scheduled {
-        let next = jobs.known.get(job).and_then(|known| known.state.next_fire);
-        let next = next.map(|next| next.to_rfc3339());
-        info!(%job, next, "Job scheduled.");
-    }
-    for (job, fault) in &result.refused {
-        warn!(%job, code = fault.code_text(), error = fault.message(), "Job not scheduled.");
-    }
-}
-
 pub(in crate::schedule) fn no_job(name: &str, close: Option<&str>) -> Fault {
     let fault = Fault::new(Code::UnknownJob, format!("there is no job named '{name}'"));
     match close {
@@ -247,4 +184,8 @@ pub(in crate::schedule) fn busy(name: &str, reason: Option<&str>) -> Fault {
         format!("job '{name}' cannot run now: {reason}"),
     )
     .hint("Wait for the run to end, or give the job another `overlap`.")
+}
+
+pub(in crate::schedule) fn stopping() -> Fault {
+    Fault::new(Code::ServiceGone, "the server is stopping")
 }

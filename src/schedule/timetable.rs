@@ -1,9 +1,10 @@
 //! When a job fires: the pure part, from one moment to the next.
 //!
-//! The rule where clocks change (it holds for `cron` and for local moments of `at` and `anchor`): a fire time in
-//! the skipped hour comes once, at the first moment after it; one in the repeated hour comes once, the
-//! first time. A cron whose hour field has a `*` follows the clock instead: it fires in both passes of a
-//! repeated hour, and what falls into a skipped hour is not made up for. `every` knows no clocks at all.
+//! The rule where clocks change (for `cron` and for local moments of `at` and `anchor`): a fire
+//! time in the skipped hour comes once, at the first moment after it; one in the repeated hour
+//! comes once, the first time. A cron whose hour field has a `*` follows the clock instead: it
+//! fires in both passes of a repeated hour, and what falls into a skipped hour is not made up for.
+//! `every` knows no clocks.
 
 use chrono::{
     DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc,
@@ -15,7 +16,8 @@ use croner::parser::{CronParser, Seconds, Year};
 use crate::base::{Code, Fault, Faults, Millis, closest};
 use crate::schedule::JobSpec;
 
-/// The longest step that clocks make, but for days that islands dropped when they crossed the date line.
+/// The longest step that clocks make, but for days that islands dropped when they crossed the date
+/// line.
 const LONGEST_CHANGE: TimeDelta = TimeDelta::hours(3);
 
 /// Names for crons.
@@ -99,7 +101,8 @@ impl Timetable {
         }
     }
 
-    /// Returns the fire time of a job that is seen for the first time: that of `at` may lie in the past.
+    /// Returns the fire time of a job that is seen for the first time: that of `at` may lie in the
+    /// past.
     pub(crate) fn first(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.rule {
             Rule::At(moment) => Some(*moment),
@@ -188,7 +191,7 @@ fn next_local(cron: &Cron, after: NaiveDateTime) -> Option<NaiveDateTime> {
 
 /// Returns the first moment after the skipped stretch that a local time falls into.
 fn after_gap(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
-    // Before the gap a local time shows the old offset: reading ours with it leads to a moment after the change.
+    // Read with the offset from before the gap, our local time is a moment after the change.
     let before = local.checked_sub_signed(TimeDelta::days(1))?;
     let old = zone.offset_from_local_datetime(&before).earliest()?.fix();
     let mut low = before.checked_sub_offset(old)?.and_utc();
@@ -451,7 +454,8 @@ mod tests {
                 "2026-11-01T02:00:00-05:00",
             ],
         ),
-        // Australia/Lord_Howe: half an hour; 02:00-02:30 is skipped on 4 October 2026, 01:30-02:00 twice on 5 April.
+        // Australia/Lord_Howe: half an hour; 02:00-02:30 is skipped on 4 October 2026, 01:30-02:00
+        // comes twice on 5 April.
         (
             "15 2 * * *",
             "Australia/Lord_Howe",
@@ -565,7 +569,8 @@ mod tests {
 
     #[test]
     fn a_walk_minute_by_minute_through_every_change_finds_no_fire_time_twice_and_skips_none() {
-        // The oracle looks at each minute of the clock; hours are named, so each local minute counts once.
+        // The oracle looks at each minute of the clock; hours are named, so each local minute
+        // counts once.
         for (timezone, start) in [
             ("Europe/Paris", "2026-03-28T12:00:00Z"),
             ("Europe/Paris", "2026-10-24T12:00:00Z"),
@@ -585,7 +590,8 @@ mod tests {
                 let now = local.offset().fix();
                 let jump = i64::from(now.local_minus_utc() - offset.local_minus_utc()) / 60;
                 offset = now;
-                // What this minute stands for: itself, and the local minutes that were skipped before it.
+                // What this minute stands for: itself, and the local minutes that were skipped
+                // before it.
                 let minutes =
                     (0..=jump.max(0)).map(|back| local.naive_local() - TimeDelta::minutes(back));
                 let fires = |local: &NaiveDateTime| {
@@ -738,7 +744,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_come_at_once() {
-        let body = r#"{"every": "1ms", "anchor": "x", "cron": "a", "timezone": "Nowhere/At_All", "repeats": 0}"#;
+        let body = r#"{"every": "1ms", "anchor": "x", "cron": "a", "timezone": "No/Where",
+            "repeats": 0}"#;
         let faults = Timetable::parse(&spec(body)).unwrap_err().0;
         assert_eq!(faults.len(), 5, "{faults:?}");
     }

@@ -1,7 +1,7 @@
 //! The claims of runs: which of the fire times that are due start, wait or are skipped.
 //!
-//! All of it happens in one transaction. The key (job, fire time, attempt) makes a second start of the
-//! same fire time impossible, whatever the clocks say.
+//! All of it happens in one transaction. The key (job, fire time, attempt) makes a second start of
+//! the same fire time impossible, whatever the clocks say.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, Transaction};
@@ -82,8 +82,8 @@ pub(crate) enum Beyond {
 impl Store {
     /// Claims runs in one transaction and returns those that are new, with what became of them.
     ///
-    /// A fire time that was claimed before is passed over. Returns `None`, and claims nothing, when the
-    /// schedule stands elsewhere than the claim assumes.
+    /// A fire time that was claimed before is passed over. Returns `None`, and claims nothing, when
+    /// the schedule stands elsewhere than the claim assumes.
     pub(crate) async fn claim_runs(&self, claim: Claim) -> Result<Option<Vec<Run>>, Fault> {
         let fail = |error| failed("claim the runs of a job", &error);
         let mut transaction = self.begin().await?;

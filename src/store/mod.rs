@@ -1,6 +1,7 @@
 //! What must survive: objects, packages, revisions, jobs, runs. SQL stands here and nowhere else.
 //!
-//! One file for each table, each an `impl Store`; statements that differ between databases stand in `dialect/`.
+//! One file for each table, each an `impl Store`; statements that differ between databases stand in
+//! `dialect/`.
 
 mod claim;
 mod db;

@@ -1,7 +1,7 @@
 //! Objects: read, written in one ordered line of revisions, and their past.
 //!
-//! Every write first advances the one row of `config_head`, so the order of revisions is the order of
-//! commits and whoever reads "all changes after N" can never miss one that commits late.
+//! Every write first advances the one row of `config_head`, so the order of revisions is the order
+//! of commits and whoever reads "all changes after N" can never miss one that commits late.
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
@@ -80,7 +80,9 @@ pub(crate) struct ObjectVersion {
 
 type ObjectRow = (String, String, i64, i64, bool, String, String);
 #[rustfmt::skip]
-type VersionRow = (String, String, i64, i64, i64, String, String, String, bool, Option<String>, String);
+type VersionRow = (
+    String, String, i64, i64, i64, String, String, String, bool, Option<String>, String,
+);
 
 impl Store {
     /// Returns all objects, by kind and name.

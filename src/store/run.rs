@@ -1,4 +1,5 @@
-//! The runs of jobs: finished only by who holds the fence, given up when their server went away, read.
+//! The runs of jobs: finished only by who holds the fence, given up when their server went away,
+//! read.
 //!
 //! The fence makes the late word of a run that was given up harmless.
 
@@ -96,8 +97,10 @@ pub(crate) struct Ending {
 
 /// A row of `job_run`, without its lease.
 #[rustfmt::skip]
-pub(in crate::store) type RunRow = (String, i64, u32, i64, String, String, String, Option<i64>, Option<i64>, Option<i64>,
-               String, Option<String>, Option<String>);
+pub(in crate::store) type RunRow = (
+    String, i64, u32, i64, String, String, String, Option<i64>, Option<i64>, Option<i64>, String,
+    Option<String>, Option<String>,
+);
 
 impl Store {
     /// Records how a run ended; `false` when someone else has given it up already.
@@ -134,7 +137,8 @@ impl Store {
         Ok(())
     }
 
-    /// Returns what a server runs. Asks the writer, behind whose unfinished commits the answer waits.
+    /// Returns what a server runs. Asks the writer, behind whose unfinished commits the answer
+    /// waits.
     pub(crate) async fn running_on(&self, node: &str) -> Result<Vec<Run>, Fault> {
         let rows: Vec<RunRow> = sqlx::query_as(
             "SELECT job, fire_time, attempt, fence, node, state, cause, started, ended, \

@@ -1,4 +1,5 @@
-//! The store against real files: what is written, what is refused, and what a killed process leaves.
+//! The store against real files: what is written, what is refused, and what a killed process
+//! leaves.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -47,7 +47,8 @@ struct Model {
 impl Model {
     fn jobs(&self) -> [(&str, Value); 1] {
         let mut body = self.timetable.1.clone();
-        let policies = json!({"overlap": self.overlap, "catch_up": self.catch_up, "enabled": self.enabled,
+        let policies = json!({"overlap": self.overlap, "catch_up": self.catch_up,
+            "enabled": self.enabled,
             "payload": {"do": self.act}});
         body.as_object_mut()
             .unwrap()
@@ -55,7 +56,7 @@ impl Model {
         [(&self.name, body)]
     }
 
-    /// Notes the fire times until now: whole multiples of the interval, as a person would count them.
+    /// Notes the fire times until now, as a person would count them.
     fn note(&mut self) {
         let (now, step) = (self.world.clock.now(), self.timetable.0 * 60);
         if self.enabled {
