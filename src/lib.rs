@@ -7,35 +7,29 @@
 //! [`contract::Service`] (everything that happens) and [`contract::HostFn`] (everything a script can do).
 //! Two verbs move it: `gateway::handle` takes a message through the pipeline, `runtime::reconcile` makes the
 //! stored objects live.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::allow_attributes,
-    reason = "the spine is being joined; removed when it is"
-)]
 
-mod admin;
 pub mod base;
-pub mod cli;
-pub mod config;
-mod connect;
 pub mod contract;
-mod deploy;
-mod enmasse;
-mod format;
-mod gateway;
-mod kinds;
-mod kvdb;
-mod limit;
-mod net;
-mod runtime;
-mod schedule;
-mod script;
-mod security;
-pub mod server;
-mod service;
-mod sio;
-mod store;
+pub mod config;
 mod tasks;
+mod net;
 mod telemetry;
 mod xml;
+mod format;
+mod sio;
+mod security;
+mod limit;
+mod store;
+mod kvdb;
+mod service;
+mod script;
+mod gateway;
+mod connect;
+mod runtime;
+mod deploy;
+mod schedule;
+mod enmasse;
+mod admin;
+mod kinds;
+pub mod server;
+pub mod cli;

@@ -1,5 +1,5 @@
 //! The integration tests: one binary, one file for each feature.
-#![expect(clippy::tests_outside_test_module, reason = "integration tests")]
+#![expect(clippy::unwrap_used, reason = "tests may stop at the first surprise")]
 
 mod scenario;
 mod support;
