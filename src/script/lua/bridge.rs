@@ -25,6 +25,8 @@ pub(crate) struct Bridge {
     pub(crate) big: mlua::Value,
     /// The metatable of lists that `for` walks directly.
     pub(crate) each: Table,
+    /// The metatable of empty lists, by which they are known as lists when they come back.
+    pub(crate) list: Table,
     /// The metatable of headers, which are found whatever their case.
     pub(crate) headers: Table,
     /// Makes the metatable of a payload with declared names.
@@ -80,6 +82,7 @@ impl Bridge {
             exact: helpers.get("exact")?,
             big,
             each: helpers.get("each")?,
+            list: helpers.get("list")?,
             headers: helpers.get("headers")?,
             payload: helpers.get("payload")?,
             classes: RefCell::default(),

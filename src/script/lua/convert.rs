@@ -2,7 +2,7 @@
 //!
 //! Into Luau: integers beyond ±2^53 become Luau's `integer`, decimals and larger integers immutable userdata, dates
 //! and UUIDs text, bytes strings. Out of Luau: a table with the keys 1 to n is a list, any other a map sorted by
-//! name, an empty one a map. No script code runs: tables are walked raw.
+//! name; an empty one is a map unless the host gave it as a list. No script code runs: tables are walked raw.
 
 use bytes::Bytes;
 use mlua::Lua;
@@ -57,6 +57,9 @@ impl Bridge {
 
     fn push_list(&self, lua: &Lua, list: Vec<Value>, depth: usize) -> mlua::Result<mlua::Table> {
         let table = lua.create_table_with_capacity(list.len(), 0)?;
+        if list.is_empty() {
+            table.set_metatable(Some(self.list.clone()))?;
+        }
         for (index, member) in list.into_iter().enumerate() {
             self.place(lua, &table, index + 1, member, depth)?;
         }
@@ -238,6 +241,9 @@ impl Reader {
             }
             members.push((self.key(&key)?, member));
         }
+        if members.is_empty() && is_list(table) {
+            return Ok(Value::List(Vec::new()));
+        }
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut map = Map::with_capacity(members.len());
         for (name, member) in members {
@@ -269,6 +275,12 @@ impl Reader {
         let path = self.whole();
         Fault::new(Code::ScriptArgument, format!("{path} {why}"))
     }
+}
+
+/// Tells whether a table without members came from the host as a list.
+fn is_list(table: &mlua::Table) -> bool {
+    let marked = |meta: mlua::Table| meta.raw_get::<bool>("__list").unwrap_or(false);
+    table.metatable().is_some_and(marked)
 }
 
 fn too_large(what: &str, why: &str) -> Fault {

@@ -132,6 +132,7 @@ end
 
 -- A list that `for` walks directly.
 local each = table.freeze {
+  __list = true,
   __iter = function(list)
     local i = 0
     return function()
@@ -141,6 +142,9 @@ local each = table.freeze {
   end,
   __metatable = false,
 }
+
+-- An empty table does not show whether it is a list; those of the host remember.
+local list = table.freeze { __list = true }
 
 local lower = string.lower
 local headers = table.freeze {
@@ -163,4 +167,4 @@ local function payload(names, unknown)
   }
 end
 
-return { put = put, hold = hold, exact = exact, each = each, headers = headers, payload = payload }
+return { put = put, hold = hold, exact = exact, each = each, list = list, headers = headers, payload = payload }
