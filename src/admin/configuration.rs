@@ -124,7 +124,9 @@ impl Configuration {
         author: &str,
     ) -> Result<Applied, Faults> {
         let planned = self.plan(selection).await?;
-        let changes = planned.plan.changes(planned.prune.unwrap_or(Prune::Keep));
+        let prune = planned.prune.unwrap_or(Prune::Keep);
+        Faults(planned.plan.dangling(prune)).into_result()?;
+        let changes = planned.plan.changes(prune);
         let mut now = planned.plan.rev;
         if !changes.is_empty() {
             let request = WriteRequest {

@@ -218,11 +218,23 @@ fn report(report: &Json, out: Out) -> Result<ExitCode, crate::cli::Failure> {
     for fault in faults {
         out.talk(&cell(fault, "diagnostic"));
     }
-    if report.get("applied") == Some(&Json::Bool(false)) || !faults.is_empty() {
+    let lines = report.get("services").and_then(Json::as_array);
+    let failed = |line: &Json| {
+        line.get("outcome")
+            .is_some_and(|outcome| outcome == "failed")
+    };
+    let refused = report.get("applied") == Some(&Json::Bool(false));
+    if refused {
         out.talk("nothing changed");
-        return Ok(code(Exit::Invalid));
     }
-    Ok(DONE)
+    let broken = !faults.is_empty() || lines.is_some_and(|lines| lines.iter().any(failed));
+    Ok(
+        if refused && broken || lines.is_some_and(|lines| lines.iter().any(failed)) {
+            code(Exit::Invalid)
+        } else {
+            DONE
+        },
+    )
 }
 
 fn report_line(line: &Json) -> String {

@@ -62,6 +62,8 @@ pub struct Env<'a> {
     pub formats: &'a [&'a dyn FormatMaker],
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The project directory; relative paths of specs stand in it.
+    pub project: &'a std::path::Path,
 }
 
 impl Env<'_> {

@@ -41,7 +41,7 @@ impl Builder {
         done: &LiveSet,
     ) -> Result<LiveObject, Faults> {
         let kind = self.kind(&stored.id.kind)?;
-        let resolved = (self.resolve)(kind, &stored.body)?;
+        let resolved = (self.resolve)(kind, stored)?;
         let body = kind.normal(&resolved)?;
         let print: Arc<str> = print(kind, &body, stored.enabled, done).into();
         if let Some(old) = old.filter(|old| old.print == print) {
@@ -54,6 +54,7 @@ impl Builder {
             guards: &|name| done.guard(name),
             formats: self.formats,
             clock: Arc::clone(&self.clock),
+            project: &self.project,
         };
         let live = kind.start(&stored.id.name, &body, &env)?;
         let route = self.route(&live, stored.enabled, old);

@@ -11,9 +11,8 @@ use crate::runtime::live::LiveSet;
 use crate::service::Registry;
 
 /// Resolves the `${…}` of a body.
-pub(crate) type Resolve = Box<
-    dyn Fn(&dyn AnyKind, &serde_json::Value) -> Result<serde_json::Value, Faults> + Send + Sync,
->;
+pub(crate) type Resolve =
+    Box<dyn Fn(&dyn AnyKind, &StoredObject) -> Result<serde_json::Value, Faults> + Send + Sync>;
 
 /// Makes routes reachable; returns the channels that could not be, each with its fault.
 pub(crate) type Publish = Box<dyn Fn(Vec<Arc<Route>>) -> Vec<(ObjectName, Fault)> + Send + Sync>;
@@ -28,6 +27,8 @@ pub(crate) struct Builder {
     pub(crate) registry: Arc<Registry>,
     /// The time of day.
     pub(crate) clock: Arc<dyn Clock>,
+    /// The project directory; relative paths of specs stand in it.
+    pub(crate) project: std::path::PathBuf,
     /// How `${…}` are resolved.
     pub(crate) resolve: Resolve,
     /// How routes become reachable.

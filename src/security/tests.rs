@@ -26,6 +26,7 @@ pub(crate) fn guard_of<K: Kind>(body: serde_json::Value) -> Arc<dyn Guard> {
         guards: &|_| None,
         formats: &[],
         clock,
+        project: std::path::Path::new("."),
     };
     match kind
         .start(&ObjectName::new("own").unwrap(), &body, &env)

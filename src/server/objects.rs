@@ -7,7 +7,6 @@ use crate::base::{Fault, Faults, ObjectName};
 use crate::config::interpolate::{Variables, resolve};
 use crate::config::{Project, UserSettings};
 use crate::connect::http::{Router, Shared};
-use crate::contract::ObjectId;
 use crate::enmasse::refuse_demo;
 use crate::gateway::Route;
 use crate::runtime::{Publish, Resolve};
@@ -17,16 +16,10 @@ use crate::tasks::Tasks;
 
 /// Returns what fills the `${…}` of a body, and refuses the demo's credentials outside `dev`.
 pub(super) fn resolver(mode: Mode, variables: Arc<dyn Variables>) -> Resolve {
-    Box::new(move |kind, body| {
-        let resolved = resolve(body, &kind.schema(), &*variables)?;
-        let named = ObjectName::new("object").map(|name| ObjectId {
-            kind: kind.name().to_owned(),
-            name,
-        });
-        let demo = named
-            .filter(|_| mode == Mode::Start)
-            .and_then(|id| refuse_demo(&id, &resolved.body, kind));
-        match demo {
+    Box::new(move |kind, stored| {
+        let resolved = resolve(&stored.body, &kind.schema(), &*variables)?;
+        let refused = || refuse_demo(&stored.id, &resolved.body, kind);
+        match (mode == Mode::Start).then(refused).flatten() {
             Some(fault) => Err(Faults::from(fault)),
             None => Ok(resolved.body),
         }
@@ -109,10 +102,13 @@ pub(super) fn reload_settings(settings: &UserSettings, project: &Project) {
 /// Watches `config/`: the scripts' settings always, the objects in `dev`.
 pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(), Fault> {
     let mut changes = FileWatch::new(&parts.configuration.project.config())?;
-    let parts = Arc::clone(parts);
+    let (parts, soft) = (Arc::clone(parts), tasks.soft.clone());
     tasks.spawn("configuration watch", async move {
         loop {
-            changes.next().await;
+            tokio::select! {
+                () = soft.cancelled() => break,
+                () = changes.next() => {}
+            }
             match mode {
                 Mode::Dev => reload(mode, &parts).await,
                 Mode::Start => reload_settings(&parts.settings, &parts.configuration.project),

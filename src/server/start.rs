@@ -99,6 +99,7 @@ impl Ground {
             formats: FORMATS,
             registry: Arc::clone(&registry),
             clock: Arc::clone(&self.clock),
+            project: self.project.root().to_path_buf(),
             resolve: objects::resolver(self.mode, Arc::clone(&variables)),
             publish: objects::publisher(Arc::clone(&plane)),
         }));

@@ -253,6 +253,7 @@ mod tests {
             guards: &guards,
             formats: &formats,
             clock,
+            project: std::path::Path::new("."),
         };
         kind.start(&ObjectName::new("c").unwrap(), &body, &env)
     }

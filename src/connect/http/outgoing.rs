@@ -1,6 +1,7 @@
 //! The kind `outgoing.http`: scripts call a peer by the name of its connection.
 
 use std::any::Any;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,7 @@ impl Kind for HttpOutgoing {
         if base.scheme() == "https" && !spec.tls.verify {
             tracing::warn!(object = %name, "Certificates of this peer are not verified.");
         }
+        let spec = in_project(spec, env.project);
         let credentials = match &spec.security {
             Some(security) => Some(credentials(security.name(), env)?),
             None => None,
@@ -186,17 +188,6 @@ fn connection(args: &mut Args) -> Result<Handle, Fault> {
     ))
 }
 
-/// Counts an outgoing call against the limit of the invocation.
-fn count(call: &Call) -> Result<(), Fault> {
-    let (used, limit) = (call.outgoing_used.get(), call.ctx.limits.outgoing);
-    if used >= limit {
-        let message = format!("more than {limit} outgoing calls in one invocation");
-        return Err(Fault::new(Code::TooManyCalls, message));
-    }
-    call.outgoing_used.set(used + 1);
-    Ok(())
-}
-
 fn run(
     call: Rc<Call>,
     mut args: Args,
@@ -221,7 +212,6 @@ fn dispatch(
         let handle = connection(&mut args)?;
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         let outcall = Outcall::read(connection, method, request?, &call.ctx.cid)?;
-        count(&call)?;
         let client = call
             .core
             .local::<Clients>()
@@ -235,7 +225,6 @@ fn ping_op(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Val
     Box::pin(async move {
         let handle = connection(&mut args)?;
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
-        count(&call)?;
         let client = call
             .core
             .local::<Clients>()
@@ -250,6 +239,19 @@ pub(super) fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Resu
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         ping(connection, &build(&connection.spec)?, &cid).await
     })
+}
+
+/// Makes the file of authorities stand in the project.
+fn in_project(spec: Arc<HttpOutgoingSpec>, project: &Path) -> Arc<HttpOutgoingSpec> {
+    if spec.tls.ca_file.is_empty() {
+        return spec;
+    }
+    let mut spec = HttpOutgoingSpec::clone(&spec);
+    spec.tls.ca_file = project
+        .join(&spec.tls.ca_file)
+        .to_string_lossy()
+        .into_owned();
+    Arc::new(spec)
 }
 
 fn gone() -> Fault {

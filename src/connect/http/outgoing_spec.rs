@@ -14,7 +14,7 @@ use crate::connect::http::client::is_forbidden;
 use crate::contract::{Ref, role};
 
 /// A peer that speaks HTTP. Scripts know its name only, never its address.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpOutgoingSpec {
     /// Where it is: scheme, host, port and the part of the path that all its calls share.
@@ -53,7 +53,7 @@ fn sixteen_mebibytes() -> ByteSize {
 }
 
 /// How long we wait for a peer.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OutgoingTimeout {
     /// For a connection.
@@ -72,7 +72,7 @@ impl Default for OutgoingTimeout {
 }
 
 /// Whether and when a call is tried again. Only `get`, `head`, `put` and `delete` are: doing them twice does no harm.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retrying {
     /// How often a call is tried in all; 1 is never again.
@@ -119,7 +119,7 @@ pub(crate) enum Failure {
 }
 
 /// How a peer proves who it is.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OutgoingTls {
     /// Whether its certificate is checked. Without, anyone on the way can play the peer.
@@ -138,7 +138,7 @@ impl Default for OutgoingTls {
 }
 
 /// What a ping asks for.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Ping {
     /// The path, below the connection's address.

@@ -140,6 +140,7 @@ fn start(spec: serde_json::Value) -> Result<Handle, Fault> {
         guards: &guards,
         formats: &[],
         clock,
+        project: std::path::Path::new("."),
     };
     match kind.start(&ObjectName::new("peer").unwrap(), &spec, &env)? {
         Live::Outgoing(handle) => Ok(handle),
@@ -185,6 +186,7 @@ fn call(core: &Rc<Core>, outgoing: u32) -> Rc<Call> {
 /// Calls a host function as a script does.
 async fn host(call: &Rc<Call>, path: &str, args: Vec<Value>) -> Result<Value, Fault> {
     let found = HttpOutgoing::OPS.iter().find(|op| op.path == path).unwrap();
+    crate::script::host::admit(call, found)?;
     match found.call {
         HostCall::Now(function) => function(call, Args::new(args)),
         HostCall::Wait(function) => function(Rc::clone(call), Args::new(args)).await,
