@@ -103,7 +103,7 @@ fn show(client: &Client, name: &str, out: Out) -> Ended {
     out.document(&service, |service| {
         let fields = [
             "name", "doc", "revision", "language", "state", "path", "exposed", "input", "output",
-            "timeout", "uses",
+            "timeout", "threads", "uses",
         ];
         let line = |field: &&str| format!("{field:10} {}", cell(service, field));
         fields.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::operation;
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
-use crate::contract::{Declaration, Field, Native, Services as _};
+use crate::contract::{Declaration, Field, Native, Placement, Services as _};
 use crate::deploy::{Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
@@ -242,10 +242,9 @@ fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
 
 async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
     let detail = parts.deployer.show(name).await?;
-    let declaration = parts.registry.load().find(name.as_str());
-    let declaration = declaration
-        .as_ref()
-        .map(|entry| entry.service.declaration());
+    let entry = parts.registry.load().find(name.as_str());
+    let placement = entry.as_ref().map(|entry| entry.service.placement());
+    let declaration = entry.as_ref().map(|entry| entry.service.declaration());
     let mut shown = json!(detail.service);
     let (exposed, calls) = exposure(parts, name.as_str());
     if let Some(shown) = shown.as_object_mut() {
@@ -255,6 +254,10 @@ async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
         shown.insert("text".to_owned(), json!(detail.text));
         shown.insert("exposed".to_owned(), json!(exposed));
         shown.insert("calls".to_owned(), json!(calls));
+        shown.insert(
+            "threads".to_owned(),
+            json!(placement.map(Placement::as_str)),
+        );
         shown.insert(
             "input".to_owned(),
             json!(declaration.and_then(|own| fields(own.input.as_deref()))),
