@@ -15,7 +15,6 @@ const LEAKS: &[&str] = &[
     "/tmp/",
     "/home/",
     "s3cr3t",
-
 ];
 
 /// How a client speaks to channels of one format.

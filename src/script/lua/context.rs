@@ -14,6 +14,7 @@ use crate::contract::{Call, Declaration, HostFn, Receiver, SoapVersion};
 use crate::script::host;
 use crate::script::lua::bind::{self, Owner};
 use crate::script::lua::bridge::{Bridge, raise};
+use crate::script::lua::entry::Metatables;
 use crate::script::lua::sandbox;
 
 /// The shared parts of all contexts of one VM.
@@ -22,7 +23,6 @@ pub(crate) struct Context {
     request: Table,
     response: Table,
     payload: Option<Table>,
-    headers: Table,
 }
 
 /// Fields of `ctx` that depend on the call.
@@ -62,38 +62,22 @@ impl Context {
         let payload = declaration
             .map(|it| payload_meta(lua, bridge, it))
             .transpose()?;
-        let headers = bridge.headers.clone();
         Ok(Self {
             ctx,
             request,
             response,
             payload: payload.flatten(),
-            headers,
         })
     }
 
-    /// Makes the context of one call; returns it and its response.
-    pub(crate) fn open(
-        &self,
-        lua: &Lua,
-        bridge: &Bridge,
-        input: Value,
-    ) -> mlua::Result<(Table, Table)> {
-        let request = lua.create_table_with_capacity(0, 2)?;
-        bridge.set(lua, &request, "input", input)?;
-        request.set_metatable(Some(self.request.clone()))?;
-        let payload = lua.create_table()?;
-        payload.set_metatable(self.payload.clone())?;
-        let headers = lua.create_table()?;
-        let response = lua.create_table_with_capacity(0, 4)?;
-        response.raw_set("payload", payload)?;
-        response.raw_set("headers", headers)?;
-        response.set_metatable(Some(self.response.clone()))?;
-        let ctx = lua.create_table_with_capacity(0, 2)?;
-        ctx.raw_set("request", request)?;
-        ctx.raw_set("response", &response)?;
-        ctx.set_metatable(Some(self.ctx.clone()))?;
-        Ok((ctx, response))
+    /// Returns the metatables of a call's tables.
+    pub(crate) fn metatables(&self) -> Metatables<'_> {
+        Metatables {
+            ctx: &self.ctx,
+            request: &self.request,
+            response: &self.response,
+            payload: self.payload.as_ref(),
+        }
     }
 }
 
