@@ -70,7 +70,9 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         Command::Doctor => doctor::run(global, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
-            out.document(&version, |_| concat!("kladka ", env!("CARGO_PKG_VERSION")).to_owned());
+            out.document(&version, |_| {
+                concat!("kladka ", env!("CARGO_PKG_VERSION")).to_owned()
+            });
             Ok(DONE)
         }
         Command::Deploy { files } => service::deploy(global, &files, out),

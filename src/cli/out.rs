@@ -133,7 +133,12 @@ pub(super) fn listing(document: &Json, field: &str, columns: &[(&str, &str)]) ->
         .unwrap_or_default();
     let cells: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| columns.iter().map(|(_, field)| local(&cell(row, field))).collect())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|(_, field)| local(&cell(row, field)))
+                .collect()
+        })
         .collect();
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     table(&headings, &cells)

@@ -40,7 +40,9 @@ impl Server {
     fn watched(&self) -> &'static str {
         match (self.parts.config.deploy.watch, self.mode) {
             (true, Mode::Dev) => "scripts/ pickup-dir/ config/   (Ctrl-C stops)",
-            (true, Mode::Start) => "scripts/ pickup-dir/ config/user/   (SIGHUP reads config/ again)",
+            (true, Mode::Start) => {
+                "scripts/ pickup-dir/ config/user/   (SIGHUP reads config/ again)"
+            }
             (false, Mode::Dev) => "pickup-dir/ config/   (Ctrl-C stops)",
             (false, Mode::Start) => "pickup-dir/ config/user/   (SIGHUP reads config/ again)",
         }

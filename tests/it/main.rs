@@ -1,6 +1,10 @@
 //! The integration tests: one binary, one file for each feature.
 #![expect(clippy::unwrap_used, reason = "tests may stop at the first surprise")]
 
+mod cli;
+mod config;
+mod jobs;
+mod process;
 mod scenario;
 mod support;
 mod tidy;

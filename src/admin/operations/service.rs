@@ -132,7 +132,9 @@ fn changes(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
                         return deployer.reload(Which::All, Origin::way("api")).await;
                     }
                     let names = input.names.clone();
-                    let report = deployer.reload(Which::Names(input.names), Origin::way("api")).await?;
+                    let report = deployer
+                        .reload(Which::Names(input.names), Origin::way("api"))
+                        .await?;
                     only(report, &names)
                 }
             },
@@ -234,7 +236,11 @@ fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     }
     let jobs = live.objects.values().filter(|object| {
         object.stored.id.kind == "job"
-            && object.stored.body.get("service").is_some_and(|service| service == name)
+            && object
+                .stored
+                .body
+                .get("service")
+                .is_some_and(|service| service == name)
     });
     formats.extend(jobs.map(|job| format!("job:{}", job.stored.id.name)));
     (formats, calls)

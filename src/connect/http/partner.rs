@@ -190,7 +190,10 @@ mod tests {
         assert_eq!(ask(&format!("/{RESOURCE}")).await.unwrap().status(), 200);
         assert_eq!(ask("/other").await.unwrap().status(), 404);
         let root = ask("/").await.unwrap();
-        assert_eq!((root.status().as_u16(), root.text().await.unwrap()), (200, ABOUT.to_owned()));
+        assert_eq!(
+            (root.status().as_u16(), root.text().await.unwrap()),
+            (200, ABOUT.to_owned())
+        );
         assert_eq!(
             ask(&format!("/{RESOURCE}?$filter=1"))
                 .await

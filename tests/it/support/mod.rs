@@ -2,13 +2,15 @@
 #![expect(dead_code, reason = "not every test needs every part")]
 
 mod curl;
+mod gate;
 mod log;
 mod redis;
 mod server;
 
 pub(crate) use curl::{Curl, Reply};
+pub(crate) use gate::Gate;
 pub(crate) use redis::Redis;
-pub(crate) use server::{Command, TestServer};
+pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with};
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
