@@ -247,7 +247,17 @@ fn a_service_is_rolled_back_and_deleted_by_command() {
     let deleted = server.kladka(&["service", "delete", "extra.hello"]);
     assert_eq!(deleted.code, 0, "{}", deleted.err);
     assert!(!server.root().join("scripts/extra.lua").exists());
+    // The watcher looks again for the next save; the deleted service must not come back with it.
+    server.write(
+        "scripts/next.lua",
+        EXTRA.replace("extra.hello", "extra.next"),
+    );
+    server.log().wait("service=\"extra.next\"");
     assert_eq!(server.kladka(&["service", "invoke", "extra.hello"]).code, 5);
+    let deployed = server
+        .log()
+        .count("Service deployed. service=\"extra.hello\"");
+    assert_eq!(deployed, 3, "two deployments and the rollback");
 }
 
 #[test]
