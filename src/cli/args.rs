@@ -222,6 +222,7 @@ pub(super) enum ConfigCommand {
         source: PlanSource,
         /// Exit 3 when the plan holds any of: add, change, remove, drift
         #[arg(long, value_delimiter = ',', value_name = "WHAT")]
+        #[arg(value_parser = ["add", "change", "remove", "drift"])]
         fail_on: Vec<String>,
     },
     /// Apply config/

@@ -1,5 +1,6 @@
 //! Bootstrap settings: `config/server.toml`, then the environment over it.
 
+mod broken_toml;
 mod environment;
 pub(crate) mod interpolate;
 mod project;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ByteSize, Code, Fault, Millis, closest};
+use crate::config::broken_toml::broken_toml;
 use crate::config::{Environment, Project};
 
 /// The bootstrap settings. Every key can be set by the environment: `[listen] services` ← `KLADKA_LISTEN_SERVICES`.
@@ -230,12 +231,17 @@ impl ServerConfig {
     }
 
     fn read(text: &str, environment: &Environment) -> Result<Self, Fault> {
-        let mut table: toml::Table = text.parse().map_err(|error| syntax(&error))?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error| broken_toml("config/server.toml", text, &error))?;
         let known = toml::Table::try_from(Self::default())
             .map_err(|error| Fault::new(Code::Internal, format!("default settings: {error}")))?;
         refuse_unknown(&table, &known)?;
+        let own = table.clone();
         overlay(&mut table, &known, environment)?;
-        let config: Self = table.try_into().map_err(|error| syntax(&error))?;
+        let config: Self = table
+            .try_into()
+            .map_err(|error| refused(&error, own.try_into::<Self>().is_ok()))?;
         config.check()?;
         Ok(config)
     }
@@ -258,11 +264,23 @@ impl ServerConfig {
     }
 }
 
-fn syntax(error: &toml::de::Error) -> Fault {
-    Fault::new(
-        Code::ConfigSyntax,
-        format!("config/server.toml: {}", error.to_string().trim()),
-    )
+/// Makes the fault of a value that does not fit; when the file alone is good, the environment is to blame.
+fn refused(error: &toml::de::Error, file_is_good: bool) -> Fault {
+    let text = error.to_string();
+    let message = error.message().trim().to_owned();
+    let key = text
+        .rsplit_once("in `")
+        .and_then(|(_, key)| key.trim_end().strip_suffix('`'));
+    let place = match (key, file_is_good) {
+        (Some(key), true) => format!("KLADKA_{}", key.replace('.', "_").to_uppercase()),
+        (Some(key), false) => match key.split_once('.') {
+            Some((section, key)) => format!("config/server.toml: [{section}] {key}"),
+            None => format!("config/server.toml: {key}"),
+        },
+        (None, true) => "the environment".to_owned(),
+        (None, false) => "config/server.toml".to_owned(),
+    };
+    Fault::new(Code::ConfigSyntax, format!("{place}: {message}"))
 }
 
 fn refuse_unknown(table: &toml::Table, known: &toml::Table) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use arc_swap::ArcSwap;
 
 use crate::base::{Code, Fault, Faults, Map, Text, Value};
+use crate::config::broken_toml::broken_toml;
 use crate::contract::Settings;
 
 /// The settings of the moment; scripts read them as `ctx.config.FILE.KEY`.
@@ -59,9 +60,10 @@ fn read(path: &Path) -> Result<Value, Fault> {
         )
     };
     let text = std::fs::read_to_string(path).map_err(|error| fault(&error))?;
+    let path = format!("config/user/{shown}");
     let table: toml::Table = text
         .parse()
-        .map_err(|error: toml::de::Error| fault(&error))?;
+        .map_err(|error: toml::de::Error| broken_toml(&path, &text, &error))?;
     Ok(value(&toml::Value::Table(table)))
 }
 

@@ -130,7 +130,10 @@ impl Deployer {
     /// Tells the scanner that files were written whole.
     pub(in crate::deploy) fn note_closed(&self, paths: Vec<std::path::PathBuf>) {
         let mut settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
-        settle.closed.extend(paths);
+        let (there, gone): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.exists());
+        settle.closed.extend(there);
+        // What we removed ourselves does not come back in a moment, as under some editors.
+        settle.renamed.extend(gone);
     }
 
     /// Returns the time of day.

@@ -1,7 +1,7 @@
 //! Reads: lists, single services, histories, what is wrong. None of them waits for a change that
 //! runs.
 
-use crate::base::{Code, Fault, ServiceName};
+use crate::base::{Code, Fault, ServiceName, closest};
 use crate::deploy::deployer::Deployer;
 use crate::deploy::report::{ServiceDetail, ServiceInfo};
 use crate::store::{PackageRow, RevisionRow};
@@ -22,7 +22,7 @@ impl Deployer {
     pub(crate) async fn show(&self, name: &ServiceName) -> Result<ServiceDetail, Fault> {
         let view = self.view.load_full();
         let found = view.services.iter().find(|info| info.name == *name);
-        let service = found.ok_or_else(|| no_service(name))?.clone();
+        let service = found.ok_or_else(|| self.no_service(name))?.clone();
         let history = self.history(name).await?;
         let source = view.image.set.by_path.get(&service.path);
         let loaded = view.image.loaded.get(&service.path);
@@ -49,9 +49,24 @@ impl Deployer {
     pub(crate) async fn history(&self, name: &ServiceName) -> Result<Vec<RevisionRow>, Fault> {
         let rows = self.store.revisions(name.as_str()).await?;
         if rows.is_empty() && !self.list().iter().any(|info| info.name == *name) {
-            return Err(no_service(name));
+            return Err(self.no_service(name));
         }
         Ok(rows)
+    }
+
+    fn no_service(&self, name: &ServiceName) -> Fault {
+        let fault = Fault::new(
+            Code::UnknownService,
+            format!("there is no service named '{name}'"),
+        );
+        let services = self.list();
+        match closest(
+            name.as_str(),
+            services.iter().map(|info| info.name.as_str()),
+        ) {
+            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+            None => fault,
+        }
     }
 
     /// Returns the text of the file that defined a revision.
@@ -72,11 +87,4 @@ impl Deployer {
     pub(crate) async fn packages(&self, limit: u32) -> Result<Vec<PackageRow>, Fault> {
         self.store.packages(limit).await
     }
-}
-
-fn no_service(name: &ServiceName) -> Fault {
-    Fault::new(
-        Code::UnknownService,
-        format!("there is no service named '{name}'"),
-    )
 }

@@ -187,8 +187,10 @@ impl Deployer {
 pub(in crate::deploy) fn log_faults(faults: &[Fault]) {
     for fault in faults {
         let code = fault.code_text();
-        let detail = fault.detail_text().unwrap_or_default();
-        tracing::error!(code, detail, "{}", fault.block());
+        match fault.detail_text().filter(|detail| !detail.is_empty()) {
+            Some(detail) => tracing::error!(code, detail, "{}", fault.block()),
+            None => tracing::error!(code, "{}", fault.block()),
+        }
     }
 }
 

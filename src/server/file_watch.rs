@@ -50,6 +50,8 @@ impl FileWatch {
     pub(super) async fn next(&mut self) {
         self.saved.notified().await;
         tokio::time::sleep(SETTLE).await;
+        // What was saved meanwhile is about to be read: it does not count as another save.
+        drop(tokio::time::timeout(Duration::ZERO, self.saved.notified()).await);
     }
 }
 

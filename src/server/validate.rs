@@ -4,6 +4,7 @@ use crate::base::{Fault, Faults};
 use crate::config::{Environment, Project};
 use crate::enmasse::{self, Against, Files};
 use crate::kinds::KINDS;
+use crate::server::clashes::clashes;
 use crate::server::variables::ServerVariables;
 
 /// Returns how many objects the project's files describe, with warnings; or every problem of them.
@@ -22,7 +23,11 @@ pub(crate) fn validate(
         variables: &variables,
         others: &[],
     };
-    let check = |overlay| enmasse::load(&Files::read(project.root(), overlay)?, &against);
+    let check = |overlay| {
+        let (wanted, warnings) = enmasse::load(&Files::read(project.root(), overlay)?, &against)?;
+        clashes(&wanted.objects).into_result()?;
+        Ok::<_, Faults>((wanted, warnings))
+    };
     let (wanted, warnings) = check(None)?;
     check(Some("dev"))?;
     Ok((wanted.objects.len(), warnings))

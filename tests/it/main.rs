@@ -3,6 +3,10 @@
 
 mod bad_input;
 mod budgets;
+mod cli;
+mod config;
+mod jobs;
+mod process;
 mod scenario;
 mod support;
 mod tidy;

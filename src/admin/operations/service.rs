@@ -11,7 +11,7 @@ use crate::admin::Parts;
 use crate::admin::native::operation;
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
 use crate::contract::{Declaration, Field, Native, Placement, Services as _};
-use crate::deploy::{Origin, Outcome, Report, Siblings, Which};
+use crate::deploy::{Deployer, Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
 
@@ -127,16 +127,7 @@ fn changes(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             "Loads scripts again.",
             move |input: Reload| {
                 let deployer = Arc::clone(&reload);
-                async move {
-                    if input.names.is_empty() {
-                        return deployer.reload(Which::All, Origin::way("api")).await;
-                    }
-                    let names = input.names.clone();
-                    let report = deployer
-                        .reload(Which::Names(input.names), Origin::way("api"))
-                        .await?;
-                    only(report, &names)
-                }
+                async move { self::reload(&deployer, input.names).await }
             },
         ),
         operation(
@@ -191,6 +182,15 @@ fn member(file: File) -> Result<(String, Vec<u8>), Fault> {
         )
     })?;
     Ok((file.name, bytes))
+}
+
+async fn reload(deployer: &Arc<Deployer>, names: Vec<ServiceName>) -> Result<Report, Fault> {
+    let origin = Origin::way("api");
+    if names.is_empty() {
+        return deployer.reload(Which::All, origin).await;
+    }
+    let report = deployer.reload(Which::Names(names.clone()), origin).await?;
+    only(report, &names)
 }
 
 /// Keeps of a report what was asked for and what changed with it; a name that no file defines is an error.

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "not every test needs every part")]
 
 mod curl;
+mod gate;
 mod log;
 mod peer;
 mod raw;
@@ -9,10 +10,11 @@ mod redis;
 mod server;
 
 pub(crate) use curl::{Curl, Reply};
+pub(crate) use gate::Gate;
 pub(crate) use peer::{Does, Peer, Seen};
 pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
-pub(crate) use server::{Command, TestServer};
+pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with};
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

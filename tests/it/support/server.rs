@@ -1,10 +1,11 @@
 //! A server of the real binary in a fresh project, as a user would start it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Output, Stdio};
 
 use super::log::Log;
-use super::{Curl, TempDir};
+use super::{Curl, TempDir, eventually};
 
 /// The binary under test.
 const KLADKA: &str = env!("CARGO_BIN_EXE_kladka");
@@ -106,10 +107,38 @@ impl TestServer {
         self.log.wait("ready in");
     }
 
+    /// Starts it again and returns at once what collects its log: readiness is the test's affair.
+    pub(crate) fn start_unready(&mut self) {
+        let mut child = self.spawn();
+        self.log = Log::of(child.stderr.take().unwrap());
+        self.child = Some(child);
+    }
+
+    /// Waits for its end and returns the exit code.
+    pub(crate) fn wait_for_end(&mut self) -> i32 {
+        let mut child = self.child.take().unwrap();
+        child.wait().unwrap().code().unwrap_or(-1)
+    }
+
     /// Starts it where it is expected to refuse, and returns what it said.
     pub(crate) fn refuses_to_start(&self) -> Command {
-        let output = self.spawn().wait_with_output().unwrap();
-        done(output)
+        let mut child = self.spawn();
+        let log = Log::of(child.stderr.take().unwrap());
+        let status = eventually("the server refuses to start", || {
+            let ended = child.try_wait().unwrap();
+            if log.count("ready in") > 0 {
+                child.kill().ok();
+                child.wait().ok();
+                panic!("the server started:\n{}", log.lines().join("\n"));
+            }
+            ended
+        });
+        log.wait_for_end();
+        Command {
+            code: status.code().unwrap_or(-1),
+            out: String::new(),
+            err: log.lines().join("\n"),
+        }
     }
 
     fn spawn(&self) -> Child {
@@ -120,6 +149,8 @@ impl TestServer {
             .env("KLADKA_LISTEN_ADMIN", "127.0.0.1:0")
             .env("KLADKA_DEV_PARTNER", "127.0.0.1:0")
             .env("KLADKA_LOG_FORMAT", "text")
+            // The budget is time on the clock while a call computes; other tests compute at the same time.
+            .env("KLADKA_LIMITS_SCRIPT_CPU", "2s")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -194,6 +225,32 @@ impl Drop for TestServer {
             );
         }
     }
+}
+
+/// Returns a command of the binary, to be given arguments.
+pub(crate) fn binary() -> Process {
+    Process::new(KLADKA)
+}
+
+/// Runs a command of the binary on a project, with an environment and something to read.
+pub(crate) fn kladka_with(
+    project: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    input: &str,
+) -> Command {
+    let mut child = Process::new(KLADKA)
+        .current_dir(project)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may close it first.
+    child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+    done(child.wait_with_output().unwrap())
 }
 
 /// Runs a command of the binary on a project.
