@@ -133,12 +133,11 @@ impl Bound {
             Receiver::Ctx => drop(given.next_if(|first| self.owns(first))),
             Receiver::Library => {}
         }
-        let given: Vec<mlua::Value> = given.collect();
         host::check_count(self.function, given.len())?;
-        for (index, value) in given.iter().enumerate() {
+        for (index, value) in given.enumerate() {
             let name = self.function.args.get(index).or(self.function.args.last());
             let name = name.map_or("value", |arg| arg.name);
-            values.push(Reader::new(&format!("argument `{name}`")).read(value)?);
+            values.push(Reader::argument(name).read(&value)?);
         }
         Ok(Args::new(values))
     }

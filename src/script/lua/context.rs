@@ -1,4 +1,4 @@
-//! `ctx`: two small tables per call over classes that all calls of a VM share.
+//! `ctx`: small tables per call over classes that all calls of a VM share.
 //!
 //! Fields that depend on the call are read from the running one when a script asks, so nothing of another call can
 //! show, even to a script that kept a context.
@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlua::{Lua, Table};
+use mlua::{Function, Lua, Table};
 
 use crate::base::{Code, Fault, Map, Text, Value, closest};
 use crate::contract::{Call, Declaration, HostFn, Receiver, SoapVersion};
@@ -16,15 +16,6 @@ use crate::script::lua::bind::{self, Owner};
 use crate::script::lua::bridge::{Bridge, raise};
 use crate::script::lua::sandbox;
 
-/// The shared parts of all contexts of one VM.
-pub(crate) struct Context {
-    ctx: Table,
-    request: Table,
-    response: Table,
-    payload: Option<Table>,
-    headers: Table,
-}
-
 /// Fields of `ctx` that depend on the call.
 const FIELDS: &[&str] = &["cid", "service", "channel", "caller", "job"];
 /// Fields of `ctx.request` that are made when asked for.
@@ -32,69 +23,41 @@ const REQUEST: &[&str] = &["input", "raw", "headers", "http", "soap"];
 /// Fields of `ctx.response`.
 const RESPONSE: &[&str] = &["payload", "status", "headers", "content_type"];
 
-impl Context {
-    /// Makes the shared parts. Must run before `coroutine` is removed.
-    pub(crate) fn install(
-        lua: &Lua,
-        bridge: &Rc<Bridge>,
-        tables: &[&'static [HostFn]],
-        declaration: Option<&Declaration>,
-    ) -> mlua::Result<Self> {
-        let class = ctx_class(lua, bridge, tables)?;
-        let ctx = lua.create_table()?;
-        ctx.raw_set("__index", &class.table)?;
-        ctx.raw_set("__newindex", refuse(lua, "ctx", &[])?)?;
-        lock(&ctx)?;
-        class.owner.set(ctx.to_pointer() as usize);
-        let request = lua.create_table()?;
-        let shared = Rc::clone(bridge);
-        request.raw_set(
-            "__index",
-            lua.create_function(move |lua, (own, key): (Table, mlua::Value)| {
-                request_field(lua, &shared, &own, &key)
-            })?,
-        )?;
-        lock(&request)?;
-        let response = lua.create_table()?;
-        response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
-        response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
-        lock(&response)?;
-        let payload = declaration
-            .map(|it| payload_meta(lua, bridge, it))
-            .transpose()?;
-        let headers = bridge.headers.clone();
-        Ok(Self {
-            ctx,
-            request,
-            response,
-            payload: payload.flatten(),
-            headers,
-        })
+/// Makes the function that runs a call: it takes `handle` and the input, and returns payload, status, media type and
+/// headers. Must run before `coroutine` is removed.
+pub(crate) fn install(
+    lua: &Lua,
+    bridge: &Rc<Bridge>,
+    tables: &[&'static [HostFn]],
+    declaration: Option<&Declaration>,
+) -> mlua::Result<Function> {
+    let class = ctx_class(lua, bridge, tables)?;
+    let ctx = lua.create_table()?;
+    ctx.raw_set("__index", &class.table)?;
+    ctx.raw_set("__newindex", refuse(lua, "ctx", &[])?)?;
+    lock(&ctx)?;
+    class.owner.set(ctx.to_pointer() as usize);
+    let request = lua.create_table()?;
+    let shared = Rc::clone(bridge);
+    request.raw_set(
+        "__index",
+        lua.create_function(move |lua, (own, key): (Table, mlua::Value)| {
+            request_field(lua, &shared, &own, &key)
+        })?,
+    )?;
+    lock(&request)?;
+    let response = lua.create_table()?;
+    response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
+    response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
+    lock(&response)?;
+    let metas = lua.create_table()?;
+    metas.raw_set("ctx", ctx)?;
+    metas.raw_set("request", request)?;
+    metas.raw_set("response", response)?;
+    if let Some(declaration) = declaration {
+        metas.raw_set("payload", payload_meta(lua, bridge, declaration)?)?;
     }
-
-    /// Makes the context of one call; returns it and its response.
-    pub(crate) fn open(
-        &self,
-        lua: &Lua,
-        bridge: &Bridge,
-        input: Value,
-    ) -> mlua::Result<(Table, Table)> {
-        let request = lua.create_table_with_capacity(0, 2)?;
-        bridge.set(lua, &request, "input", input)?;
-        request.set_metatable(Some(self.request.clone()))?;
-        let payload = lua.create_table()?;
-        payload.set_metatable(self.payload.clone())?;
-        let headers = lua.create_table()?;
-        let response = lua.create_table_with_capacity(0, 4)?;
-        response.raw_set("payload", payload)?;
-        response.raw_set("headers", headers)?;
-        response.set_metatable(Some(self.response.clone()))?;
-        let ctx = lua.create_table_with_capacity(0, 2)?;
-        ctx.raw_set("request", request)?;
-        ctx.raw_set("response", &response)?;
-        ctx.set_metatable(Some(self.ctx.clone()))?;
-        Ok((ctx, response))
-    }
+    bridge.entry.call(metas)
 }
 
 struct Class {
@@ -310,7 +273,7 @@ fn config(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
 }
 
 /// Makes a read-only table whose fields a function finds.
-fn lookup(lua: &Lua, find: mlua::Function) -> mlua::Result<Table> {
+fn lookup(lua: &Lua, find: Function) -> mlua::Result<Table> {
     let meta = lua.create_table()?;
     meta.raw_set("__index", find)?;
     lock(&meta)?;
@@ -364,7 +327,7 @@ fn known_or_nil(
     lua: &Lua,
     what: &'static str,
     known: &'static [&'static str],
-) -> mlua::Result<mlua::Function> {
+) -> mlua::Result<Function> {
     lua.create_function(
         move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
             let name = sandbox::shown(&key);
@@ -376,11 +339,7 @@ fn known_or_nil(
     )
 }
 
-fn refuse(
-    lua: &Lua,
-    what: &'static str,
-    known: &'static [&'static str],
-) -> mlua::Result<mlua::Function> {
+fn refuse(lua: &Lua, what: &'static str, known: &'static [&'static str]) -> mlua::Result<Function> {
     lua.create_function(
         move |_, (own, key, value): (Table, mlua::Value, mlua::Value)| {
             let name = sandbox::shown(&key);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use mlua::{Function, MultiValue, Table};
+use mlua::{Function, Table};
 use tokio::sync::OnceCell;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Text, Value};
@@ -24,6 +24,8 @@ use crate::script::meter::{Manners, Meter, Running};
 
 /// How much memory the VMs of one core may hold together, in bytes.
 const CORE_MEMORY: usize = 256 << 20;
+/// After how many calls a core looks at what its VMs hold.
+const LOOK: u64 = 64;
 /// How long the top level of a file may run when a core loads it.
 const LOAD_TIME: Duration = Duration::from_secs(1);
 /// How many response headers a service may set, and their size together.
@@ -104,12 +106,15 @@ impl Service for LuaService {
             }
             let instances = core.local::<Instances>();
             let slot = instances.slot(&self.program);
+            let fresh = !slot.instance.initialized();
             let make = || Instance::make(core, ctx, &self.program);
             let instance = match slot.instance.get_or_try_init(make).await {
                 Ok(instance) => Rc::clone(instance),
                 Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
             };
-            instances.evict(self.program.id);
+            if fresh || instances.is_due() {
+                instances.evict(self.program.id);
+            }
             let result = instance.run(core, ctx, &self.program, input).await;
             if instance.spoiled.get() {
                 instances.replace(self.program.id, &slot);
@@ -169,6 +174,11 @@ impl Instances {
         });
         slot.used.set(turn);
         Rc::clone(slot)
+    }
+
+    /// Tells whether it is time to look at what the VMs hold, which takes longer the more there are.
+    fn is_due(&self) -> bool {
+        self.turn.get().is_multiple_of(LOOK)
     }
 
     /// Drops the VMs used longest ago while all together hold too much. Calls that run keep theirs.
@@ -277,19 +287,17 @@ impl Instance {
             program,
             running: &running,
         };
-        let opened = self.vm.context.open(&self.vm.lua, &self.vm.bridge, input);
-        let (context, response) = opened.map_err(|error| diagnostic::fault_of(&error))?;
+        let input = self.vm.bridge.answer(&self.vm.lua, input);
+        let input = input.map_err(|error| diagnostic::fault_of(&error))?;
         let bounds = Bounds {
             meter: Rc::clone(&self.meter),
             running: Rc::clone(&running),
             lua: self.vm.lua.clone(),
             memory: limits.memory,
         };
-        let coroutine = self.handle.call_async::<MultiValue>(context);
+        let coroutine = self.vm.entry.call_async::<Parted>((&self.handle, input));
         let result = Metered::new(coroutine, bounds).await;
-        let result = result
-            .map(drop)
-            .map_err(|error| diagnostic::fault_of(&error));
+        let result = result.map_err(|error| diagnostic::fault_of(&error));
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
         if memory || self.vm.lua.used_memory() > limits.memory / 4 * 3 {
             self.spoiled.set(true);
@@ -298,7 +306,7 @@ impl Instance {
             // Whatever the script made of it.
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
-            (None, Ok(())) => answer(&response),
+            (None, Ok(parts)) => answer(&parts),
         }
     }
 }
@@ -358,18 +366,15 @@ fn handle_of(vm: &Vm, returned: &mlua::Value, wanted: &Declaration) -> Result<Fu
         })
 }
 
-/// Reads the answer out of `ctx.response`.
-fn answer(response: &Table) -> Result<Answer, Fault> {
-    let field = |name: &str| {
-        response
-            .raw_get::<mlua::Value>(name)
-            .unwrap_or(mlua::Value::Nil)
-    };
+/// Payload, status, media type and headers as the script left them in `ctx.response`.
+type Parted = (mlua::Value, mlua::Value, mlua::Value, mlua::Value);
+
+fn answer((payload, code, kind, fields): &Parted) -> Result<Answer, Fault> {
     Ok(Answer {
-        value: Reader::new("ctx.response.payload").read(&field("payload"))?,
-        status: status(&field("status"))?,
-        media_type: media_type(&field("content_type"))?,
-        headers: headers(&field("headers"))?,
+        value: Reader::new("ctx.response.payload").read(payload)?,
+        status: status(code)?,
+        media_type: media_type(kind)?,
+        headers: headers(fields)?,
     })
 }
 
@@ -405,6 +410,9 @@ fn media_type(value: &mlua::Value) -> Result<Option<Text>, Fault> {
 }
 
 fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
+    if value.is_nil() {
+        return Ok(Vec::new());
+    }
     let value = Reader::new("ctx.response.headers").read(value)?;
     let Value::Map(map) = value else {
         return match value {

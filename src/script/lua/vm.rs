@@ -12,7 +12,7 @@ use crate::script::host;
 use crate::script::host::log::Level;
 use crate::script::lua::bind;
 use crate::script::lua::bridge::{Bridge, Class, raise};
-use crate::script::lua::context::{self, Context};
+use crate::script::lua::context;
 use crate::script::lua::module::{self, Loader};
 use crate::script::lua::object::Held;
 use crate::script::lua::{diagnostic, parallel, sandbox};
@@ -24,8 +24,8 @@ pub(crate) struct Vm {
     pub(crate) lua: Lua,
     /// What its parts share.
     pub(crate) bridge: Rc<Bridge>,
-    /// The shared parts of contexts.
-    pub(crate) context: Context,
+    /// Runs a call: makes its context, calls `handle`, returns the parts of the answer.
+    pub(crate) entry: Function,
     /// `require` and `service`.
     pub(crate) loader: Rc<Loader>,
     env: Table,
@@ -52,7 +52,7 @@ impl Vm {
         let loader = Loader::new(Arc::clone(parts.set));
         libraries(&lua, &bridge, parts.tables)?;
         classes(&lua, &bridge, parts.tables)?;
-        let context = Context::install(&lua, &bridge, parts.tables, parts.declaration)?;
+        let entry = context::install(&lua, &bridge, parts.tables, parts.declaration)?;
         parallel::install(&lua)?;
         print(&lua, &bridge)?;
         loader.install(&lua, &env)?;
@@ -61,7 +61,7 @@ impl Vm {
         Ok(Self {
             lua,
             bridge,
-            context,
+            entry,
             loader,
             env,
         })
