@@ -3,7 +3,8 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogSettings};
@@ -27,9 +28,17 @@ pub(crate) fn init(settings: &LogSettings) {
         registry
             .with(layer.with_span_list(false).with_writer(std::io::stderr))
             .try_init()
+    } else if terminal {
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(true)
+            .with_timer(WallClock)
+            .with_span_events(FmtSpan::NONE);
+        registry
+            .with(layer.with_target(false).with_writer(std::io::stderr))
+            .try_init()
     } else {
         let layer = tracing_subscriber::fmt::layer()
-            .with_ansi(terminal)
+            .with_ansi(false)
             .with_span_events(FmtSpan::NONE);
         registry
             .with(layer.with_target(false).with_writer(std::io::stderr))
@@ -37,4 +46,13 @@ pub(crate) fn init(settings: &LogSettings) {
     };
     // Tests start several servers in one process; the first log serves them all.
     drop(installed);
+}
+
+/// The time as the clocks of this machine show it: who watches a terminal knows the day.
+struct WallClock;
+
+impl FormatTime for WallClock {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", chrono::Local::now().format("%H:%M:%S%.3f"))
+    }
 }

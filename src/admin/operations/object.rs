@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::operation;
 use crate::base::{Code, Fault, closest};
+use crate::config::interpolate::{Variables, resolve_text};
 use crate::contract::{Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
 
@@ -34,8 +35,8 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         let parts = Arc::clone(parts);
         move || parts.configuration.runtime.live()
     };
-    let (objects, channels, channel, outgoing, ping) = (live(), live(), live(), live(), live());
-    let kinds = parts.configuration.kinds;
+    let (objects, channels, channel, ping) = (live(), live(), live(), live());
+    let (kinds, outgoing) = (parts.configuration.kinds, Arc::clone(parts));
     vec![
         operation(
             "kladka.object.list",
@@ -68,8 +69,8 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             "kladka.outgoing.list",
             "Lists all outgoing connections.",
             move |_: All| {
-                let live = outgoing();
-                async move { Ok(json!({ "outgoing": list(&live, "outgoing", outgoing_row) })) }
+                let parts = Arc::clone(&outgoing);
+                async move { Ok(json!({ "outgoing": connections(&parts) })) }
             },
         ),
         operation(
@@ -97,7 +98,13 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     ]
 }
 
-fn list(live: &LiveSet, kind: &str, row: fn(&LiveObject) -> Json) -> Vec<Json> {
+fn connections(parts: &Parts) -> Vec<Json> {
+    let live = parts.configuration.runtime.live();
+    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
+    list(&live, "outgoing", row)
+}
+
+fn list(live: &LiveSet, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
     let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
     live.objects.values().filter(wanted).map(row).collect()
 }
@@ -115,7 +122,7 @@ fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject,
     found.ok_or_else(|| {
         let fault = Fault::new(
             Code::UnknownObject,
-            format!("there is no {kind} named '{name}'"),
+            format!("there is no {} named '{name}'", noun(kind)),
         );
         match closest(
             name,
@@ -127,6 +134,13 @@ fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject,
             None => fault,
         }
     })
+}
+
+fn noun(kind: &str) -> &str {
+    match kind {
+        "outgoing" => "outgoing connection",
+        other => other,
+    }
 }
 
 fn object(object: &LiveObject) -> Json {
@@ -151,11 +165,21 @@ fn channel_row(object: &LiveObject) -> Json {
     merge(row, state(object))
 }
 
-fn outgoing_row(object: &LiveObject) -> Json {
+fn outgoing_row(object: &LiveObject, variables: &dyn Variables) -> Json {
+    let url = object.stored.body.get("url").and_then(Json::as_str);
     let row = json!({
-        "name": object.stored.id.name, "kind": object.stored.id.kind, "address": object.stored.body.get("url"),
+        "name": object.stored.id.name, "kind": object.stored.id.kind,
+        "address": url.map(|url| address(url, variables)), "url": url,
     });
     merge(row, state(object))
+}
+
+/// Returns where an address leads; a secret in it stays a reference, one that cannot be filled in stays as written.
+fn address(url: &str, variables: &dyn Variables) -> String {
+    if url.contains("${secret.") {
+        return url.to_owned();
+    }
+    resolve_text(url, variables).unwrap_or_else(|_unset| url.to_owned())
 }
 
 fn state(object: &LiveObject) -> Json {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::admin::Parts;
 use crate::admin::native::operation;
-use crate::base::Millis;
+use crate::base::{Fault, Millis};
 use crate::contract::{Native, ObjectState};
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             "Returns how the server is doing.",
             move |_: Nothing| {
                 let parts = Arc::clone(&status);
-                async move { Ok(self::status(&parts)) }
+                async move { self::status(&parts).await }
             },
         ),
         operation(
@@ -39,7 +39,8 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     ]
 }
 
-fn status(parts: &Parts) -> serde_json::Value {
+async fn status(parts: &Parts) -> Result<serde_json::Value, Fault> {
+    let rev = parts.configuration.store.head().await?;
     let live = parts.configuration.runtime.live();
     let count = |kind: &str| {
         live.objects
@@ -59,7 +60,8 @@ fn status(parts: &Parts) -> serde_json::Value {
         .collect();
     let faults = parts.deployer.status().len();
     let uptime = Millis::seconds(parts.started.elapsed().as_secs());
-    json!({
+    Ok(json!({
+        "rev": rev,
         "state": if parts.stop.is_cancelled() { "draining" } else if degraded.is_empty() && faults == 0 { "ok" } else { "degraded" },
         "mode": parts.mode,
         "version": env!("CARGO_PKG_VERSION"),
@@ -72,5 +74,5 @@ fn status(parts: &Parts) -> serde_json::Value {
         "kvdb": parts.config.kvdb.url.split([':', '?']).next(),
         "endpoints": parts.endpoints,
         "degraded": degraded,
-    })
+    }))
 }

@@ -11,7 +11,7 @@ use crate::admin::Parts;
 use crate::admin::native::operation;
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
 use crate::contract::{Declaration, Field, Native, Placement, Services as _};
-use crate::deploy::{Origin, Siblings, Which};
+use crate::deploy::{Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
 
@@ -128,12 +128,14 @@ fn changes(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             move |input: Reload| {
                 let deployer = Arc::clone(&reload);
                 async move {
-                    let which = if input.names.is_empty() {
-                        Which::All
-                    } else {
-                        Which::Names(input.names)
-                    };
-                    deployer.reload(which, Origin::way("api")).await
+                    if input.names.is_empty() {
+                        return deployer.reload(Which::All, Origin::way("api")).await;
+                    }
+                    let names = input.names.clone();
+                    let report = deployer
+                        .reload(Which::Names(input.names), Origin::way("api"))
+                        .await?;
+                    only(report, &names)
                 }
             },
         ),
@@ -191,6 +193,21 @@ fn member(file: File) -> Result<(String, Vec<u8>), Fault> {
     Ok((file.name, bytes))
 }
 
+/// Keeps of a report what was asked for and what changed with it; a name that no file defines is an error.
+fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
+    let unknown = report
+        .faults
+        .iter()
+        .find(|fault| fault.code() == Code::UnknownService);
+    if let Some(fault) = unknown {
+        return Err(fault.clone());
+    }
+    report
+        .services
+        .retain(|line| names.contains(&line.name) || line.outcome != Outcome::Same);
+    Ok(report)
+}
+
 fn rows(parts: &Parts) -> Vec<Json> {
     let row = |info: crate::deploy::ServiceInfo| {
         let (exposed, calls) = exposure(parts, info.name.as_str());
@@ -204,8 +221,8 @@ fn rows(parts: &Parts) -> Vec<Json> {
     parts.deployer.list().into_iter().map(row).collect()
 }
 
-/// Returns the formats a service is exposed in, and the messages its channels took.
-fn exposure(parts: &Parts, name: &str) -> (Vec<&'static str>, u64) {
+/// Returns the formats a service is exposed in and the jobs that call it, and the messages its channels took.
+fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     let live = parts.configuration.runtime.live();
     let routes = live
         .objects
@@ -214,9 +231,18 @@ fn exposure(parts: &Parts, name: &str) -> (Vec<&'static str>, u64) {
     let mut formats = Vec::new();
     let mut calls = 0;
     for route in routes.filter(|route| route.plan.service.as_str() == name) {
-        formats.push(route.plan.format.name());
+        formats.push(route.plan.format.name().to_owned());
         calls += route.stats.calls();
     }
+    let jobs = live.objects.values().filter(|object| {
+        object.stored.id.kind == "job"
+            && object
+                .stored
+                .body
+                .get("service")
+                .is_some_and(|service| service == name)
+    });
+    formats.extend(jobs.map(|job| format!("job:{}", job.stored.id.name)));
     (formats, calls)
 }
 

@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod bare;
 mod body;
 mod call;
 mod channel;

@@ -14,7 +14,16 @@ use crate::contract::{Call, Declaration, HostFn, Receiver, SoapVersion};
 use crate::script::host;
 use crate::script::lua::bind::{self, Owner};
 use crate::script::lua::bridge::{Bridge, raise};
+use crate::script::lua::entry::Metatables;
 use crate::script::lua::sandbox;
+
+/// The shared parts of all contexts of one VM.
+pub(crate) struct Context {
+    ctx: Table,
+    request: Table,
+    response: Table,
+    payload: Option<Table>,
+}
 
 /// Fields of `ctx` that depend on the call.
 const FIELDS: &[&str] = &["cid", "service", "channel", "caller", "job"];
@@ -23,39 +32,52 @@ const REQUEST: &[&str] = &["input", "raw", "headers", "http", "soap"];
 /// Fields of `ctx.response`.
 const RESPONSE: &[&str] = &["payload", "status", "headers", "content_type"];
 
-/// Makes the function that runs a call: it takes `handle` and the input, and returns payload, status, media type and
-/// headers. Must run before `coroutine` is removed.
-pub(crate) fn install(
-    lua: &Lua,
-    bridge: &Rc<Bridge>,
-    tables: &[&'static [HostFn]],
-    declaration: Option<&Declaration>,
-) -> mlua::Result<Function> {
-    let class = ctx_class(lua, bridge, tables)?;
-    let ctx = lua.create_table()?;
-    ctx.raw_set("__index", &class.table)?;
-    ctx.raw_set("__newindex", refuse(lua, "ctx", &[])?)?;
-    lock(&ctx)?;
-    class.owner.set(ctx.to_pointer() as usize);
-    let request = lua.create_table()?;
-    let shared = Rc::clone(bridge);
-    request.raw_set(
-        "__index",
-        lua.create_function(move |lua, (own, key): (Table, mlua::Value)| {
-            request_field(lua, &shared, &own, &key)
-        })?,
-    )?;
-    lock(&request)?;
-    let response = lua.create_table()?;
-    response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
-    response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
-    lock(&response)?;
-    let metas = lua.create_table()?;
-    metas.raw_set("ctx", ctx)?;
-    metas.raw_set("request", request)?;
-    metas.raw_set("response", response)?;
-    if let Some(declaration) = declaration {
-        metas.raw_set("payload", payload_meta(lua, bridge, declaration)?)?;
+impl Context {
+    /// Makes the shared parts. Must run before `coroutine` is removed.
+    pub(crate) fn install(
+        lua: &Lua,
+        bridge: &Rc<Bridge>,
+        tables: &[&'static [HostFn]],
+        declaration: Option<&Declaration>,
+    ) -> mlua::Result<Self> {
+        let class = ctx_class(lua, bridge, tables)?;
+        let ctx = lua.create_table()?;
+        ctx.raw_set("__index", &class.table)?;
+        ctx.raw_set("__newindex", refuse(lua, "ctx", &[])?)?;
+        lock(&ctx)?;
+        class.owner.set(ctx.to_pointer() as usize);
+        let request = lua.create_table()?;
+        let shared = Rc::clone(bridge);
+        request.raw_set(
+            "__index",
+            lua.create_function(move |lua, (own, key): (Table, mlua::Value)| {
+                request_field(lua, &shared, &own, &key)
+            })?,
+        )?;
+        lock(&request)?;
+        let response = lua.create_table()?;
+        response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
+        response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
+        lock(&response)?;
+        let payload = declaration
+            .map(|it| payload_meta(lua, bridge, it))
+            .transpose()?;
+        Ok(Self {
+            ctx,
+            request,
+            response,
+            payload: payload.flatten(),
+        })
+    }
+
+    /// Returns the metatables of a call's tables.
+    pub(crate) fn metatables(&self) -> Metatables<'_> {
+        Metatables {
+            ctx: &self.ctx,
+            request: &self.request,
+            response: &self.response,
+            payload: self.payload.as_ref(),
+        }
     }
     bridge.entry.call(metas)
 }

@@ -107,6 +107,11 @@ impl Bridge {
     }
 }
 
+/// Tells whether a value is an integer that a double does not hold.
+pub(crate) fn is_beyond_double(value: &Value) -> bool {
+    big(value).is_some()
+}
+
 fn big(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) if number.unsigned_abs() > DOUBLE_MAX.unsigned_abs() => Some(*number),
@@ -175,6 +180,19 @@ impl<'a> Reader<'a> {
             mlua::Value::UserData(data) => self.object(data),
             other => Err(self.refuse(&format!("is a {}", other.type_name()))),
         }
+    }
+
+    /// Reads a named value of the root.
+    pub(crate) fn read_named(&mut self, name: &Text, value: &mlua::Value) -> Result<Value, Fault> {
+        let nested = matches!(value, mlua::Value::Table(_) | mlua::Value::UserData(_));
+        if nested {
+            self.path.push(Text::from(format!(".{name}")));
+        }
+        let read = self.read(value)?;
+        if nested {
+            self.path.pop();
+        }
+        Ok(read)
     }
 
     fn text(&mut self, text: &mlua::LuaString) -> Value {

@@ -9,12 +9,14 @@ mod bridge;
 mod context;
 mod convert;
 mod diagnostic;
+mod entry;
 mod load;
 mod module;
 mod object;
 mod offline;
 mod parallel;
 mod poll;
+mod response;
 mod sandbox;
 mod service;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use crate::contract::{
     SourceSet,
 };
 use crate::script::conduct::Conduct;
-use crate::script::lua::convert::Reader;
 use crate::script::lua::diagnostic;
+use crate::script::lua::entry::Entry;
 use crate::script::lua::poll::{Bounds, Metered};
 use crate::script::lua::vm::{Parts, Vm, text_of};
 use crate::script::meter::{Manners, Meter, Running};
@@ -28,9 +28,6 @@ const CORE_MEMORY: usize = 256 << 20;
 const LOOK: u64 = 64;
 /// How long the top level of a file may run when a core loads it.
 const LOAD_TIME: Duration = Duration::from_secs(1);
-/// How many response headers a service may set, and their size together.
-const MAX_HEADERS: usize = 64;
-const MAX_HEADER_BYTES: usize = 32 << 10;
 
 /// A service of one revision; all cores share it.
 pub(crate) struct LuaService {
@@ -106,13 +103,13 @@ impl Service for LuaService {
             }
             let instances = core.local::<Instances>();
             let slot = instances.slot(&self.program);
-            let fresh = !slot.instance.initialized();
+            let known = slot.instance.initialized();
             let make = || Instance::make(core, ctx, &self.program);
             let instance = match slot.instance.get_or_try_init(make).await {
                 Ok(instance) => Rc::clone(instance),
                 Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
             };
-            if fresh || instances.is_due() {
+            if !known {
                 instances.evict(self.program.id);
             }
             let result = instance.run(core, ctx, &self.program, input).await;
@@ -226,7 +223,7 @@ impl Instances {
 
 /// A VM with its service loaded.
 struct Instance {
-    handle: Function,
+    entry: Entry,
     vm: Vm,
     meter: Rc<Meter>,
     declaration: Arc<Declaration>,
@@ -262,8 +259,9 @@ impl Instance {
         let returned = returned.map_err(|error| diagnostic::fault_of(&error))?;
         vm.loader.close();
         let handle = handle_of(&vm, &returned, &program.declaration)?;
+        let entry = vm.entry(handle, &program.declaration);
         Ok(Rc::new(Self {
-            handle,
+            entry: entry.map_err(|error| diagnostic::fault_of(&error))?,
             vm,
             meter,
             declaration: Arc::clone(&program.declaration),
@@ -287,15 +285,15 @@ impl Instance {
             program,
             running: &running,
         };
-        let input = self.vm.bridge.answer(&self.vm.lua, input);
-        let input = input.map_err(|error| diagnostic::fault_of(&error))?;
+        let opened = self.entry.open(&self.vm.lua, &self.vm.bridge, input);
+        let (entry, arguments) = opened.map_err(|error| diagnostic::fault_of(&error))?;
         let bounds = Bounds {
             meter: Rc::clone(&self.meter),
             running: Rc::clone(&running),
             lua: self.vm.lua.clone(),
             memory: limits.memory,
         };
-        let coroutine = self.vm.entry.call_async::<Parted>((&self.handle, input));
+        let coroutine = entry.call_async::<MultiValue>(arguments);
         let result = Metered::new(coroutine, bounds).await;
         let result = result.map_err(|error| diagnostic::fault_of(&error));
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
@@ -306,7 +304,7 @@ impl Instance {
             // Whatever the script made of it.
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
-            (None, Ok(parts)) => answer(&parts),
+            (None, Ok(returned)) => self.entry.answer(returned),
         }
     }
 }
@@ -364,86 +362,4 @@ fn handle_of(vm: &Vm, returned: &mlua::Value, wanted: &Declaration) -> Result<Fu
             .at(wanted.place.clone())
             .hint("What a file declares must not depend on chance or time.")
         })
-}
-
-/// Payload, status, media type and headers as the script left them in `ctx.response`.
-type Parted = (mlua::Value, mlua::Value, mlua::Value, mlua::Value);
-
-fn answer((payload, code, kind, fields): &Parted) -> Result<Answer, Fault> {
-    Ok(Answer {
-        value: Reader::new("ctx.response.payload").read(payload)?,
-        status: status(code)?,
-        media_type: media_type(kind)?,
-        headers: headers(fields)?,
-    })
-}
-
-fn rejected(message: String) -> Fault {
-    Fault::new(Code::OutputRejected, message)
-}
-
-fn status(value: &mlua::Value) -> Result<Option<u16>, Fault> {
-    match value {
-        mlua::Value::Nil => Ok(None),
-        mlua::Value::Integer(number) if (200..=599).contains(number) => {
-            Ok(u16::try_from(*number).ok())
-        }
-        other => {
-            let shown = crate::script::lua::sandbox::shown(other);
-            Err(rejected(format!(
-                "ctx.response.status must be 200 to 599, got {shown}"
-            )))
-        }
-    }
-}
-
-fn media_type(value: &mlua::Value) -> Result<Option<Text>, Fault> {
-    if value.is_nil() {
-        return Ok(None);
-    }
-    match text_of(value) {
-        Some(text) if visible(&text) => Ok(Some(text)),
-        _ => Err(rejected(
-            "ctx.response.content_type is not a media type".to_owned(),
-        )),
-    }
-}
-
-fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
-    if value.is_nil() {
-        return Ok(Vec::new());
-    }
-    let value = Reader::new("ctx.response.headers").read(value)?;
-    let Value::Map(map) = value else {
-        return match value {
-            Value::Null => Ok(Vec::new()),
-            _ => Err(rejected(
-                "ctx.response.headers must hold named values".to_owned(),
-            )),
-        };
-    };
-    let mut headers = Vec::with_capacity(map.len());
-    let mut bytes = 0;
-    for (name, value) in map {
-        let text = value.to_text().unwrap_or_default();
-        let token = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-        if !token || !visible(&text) {
-            let message = "which cannot be sent";
-            return Err(rejected(format!(
-                "ctx.response.headers has '{name}', {message}"
-            )));
-        }
-        bytes += name.len() + text.len();
-        headers.push((name, text));
-    }
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        let message = "ctx.response.headers is larger than 64 headers or 32 KiB";
-        return Err(Fault::new(Code::OutputTooLarge, message));
-    }
-    Ok(headers)
-}
-
-/// Tells whether a text can stand in a header: no line break, no control character.
-fn visible(text: &str) -> bool {
-    http::HeaderValue::from_str(text).is_ok()
 }

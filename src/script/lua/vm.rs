@@ -12,7 +12,8 @@ use crate::script::host;
 use crate::script::host::log::Level;
 use crate::script::lua::bind;
 use crate::script::lua::bridge::{Bridge, Class, raise};
-use crate::script::lua::context;
+use crate::script::lua::context::{self, Context};
+use crate::script::lua::entry::Entry;
 use crate::script::lua::module::{self, Loader};
 use crate::script::lua::object::Held;
 use crate::script::lua::{diagnostic, parallel, sandbox};
@@ -65,6 +66,11 @@ impl Vm {
             loader,
             env,
         })
+    }
+
+    /// Makes the function by which calls enter a service.
+    pub(crate) fn entry(&self, handle: Function, declaration: &Declaration) -> mlua::Result<Entry> {
+        Entry::new(&self.lua, handle, declaration, &self.context.metatables())
     }
 
     /// Compiles a file.

@@ -3,10 +3,14 @@
 
 mod curl;
 mod log;
+mod peer;
+mod raw;
 mod redis;
 mod server;
 
 pub(crate) use curl::{Curl, Reply};
+pub(crate) use peer::{Does, Peer, Seen};
+pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
 pub(crate) use server::{Command, TestServer};
 
