@@ -23,8 +23,6 @@ pub(crate) struct Bridge {
     pub(crate) exact: Function,
     /// Wraps a host function that may have to be waited for.
     pub(crate) either: Function,
-    /// Makes the function that runs calls, of the metatables of their contexts.
-    pub(crate) entry: Function,
     /// What a host function returns instead of such an integer.
     pub(crate) big: mlua::Value,
     /// The metatable of lists that `for` walks directly.
@@ -86,7 +84,6 @@ impl Bridge {
             hold: helpers.get("hold")?,
             exact: helpers.get("exact")?,
             either: helpers.get("either")?,
-            entry: helpers.get("entry")?,
             big,
             each: helpers.get("each")?,
             list: helpers.get("list")?,

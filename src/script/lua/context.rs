@@ -1,4 +1,4 @@
-//! `ctx`: small tables per call over classes that all calls of a VM share.
+//! `ctx`: two small tables per call over classes that all calls of a VM share.
 //!
 //! Fields that depend on the call are read from the running one when a script asks, so nothing of another call can
 //! show, even to a script that kept a context.
@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlua::{Function, Lua, Table};
+use mlua::{Lua, Table};
 
 use crate::base::{Code, Fault, Map, Text, Value, closest};
 use crate::contract::{Call, Declaration, HostFn, Receiver, SoapVersion};
@@ -79,7 +79,6 @@ impl Context {
             payload: self.payload.as_ref(),
         }
     }
-    bridge.entry.call(metas)
 }
 
 struct Class {
@@ -295,7 +294,7 @@ fn config(lua: &Lua, bridge: &Rc<Bridge>) -> mlua::Result<Table> {
 }
 
 /// Makes a read-only table whose fields a function finds.
-fn lookup(lua: &Lua, find: Function) -> mlua::Result<Table> {
+fn lookup(lua: &Lua, find: mlua::Function) -> mlua::Result<Table> {
     let meta = lua.create_table()?;
     meta.raw_set("__index", find)?;
     lock(&meta)?;
@@ -349,7 +348,7 @@ fn known_or_nil(
     lua: &Lua,
     what: &'static str,
     known: &'static [&'static str],
-) -> mlua::Result<Function> {
+) -> mlua::Result<mlua::Function> {
     lua.create_function(
         move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
             let name = sandbox::shown(&key);
@@ -361,7 +360,11 @@ fn known_or_nil(
     )
 }
 
-fn refuse(lua: &Lua, what: &'static str, known: &'static [&'static str]) -> mlua::Result<Function> {
+fn refuse(
+    lua: &Lua,
+    what: &'static str,
+    known: &'static [&'static str],
+) -> mlua::Result<mlua::Function> {
     lua.create_function(
         move |_, (own, key, value): (Table, mlua::Value, mlua::Value)| {
             let name = sandbox::shown(&key);

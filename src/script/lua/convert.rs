@@ -21,7 +21,7 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_BYTES: usize = 64 << 20;
 
 impl Bridge {
-    /// Returns a value as Luau has it. A single integer beyond ±2^53 needs [`Bridge::answer`].
+    /// Returns a value as Luau has it. A single integer beyond ±2^53 needs [`Bridge::answer`] or [`Bridge::set`].
     pub(crate) fn to_lua(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
         self.push(lua, value, 0)
     }
@@ -72,6 +72,17 @@ impl Bridge {
             self.place(lua, &table, name.as_str(), member, depth)?;
         }
         Ok(table)
+    }
+
+    /// Sets a key of a table.
+    pub(crate) fn set(
+        &self,
+        lua: &Lua,
+        table: &mlua::Table,
+        key: &str,
+        value: Value,
+    ) -> mlua::Result<()> {
+        self.place(lua, table, key, value, 0)
     }
 
     fn place(
@@ -186,7 +197,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn read_named(&mut self, name: &Text, value: &mlua::Value) -> Result<Value, Fault> {
         let nested = matches!(value, mlua::Value::Table(_) | mlua::Value::UserData(_));
         if nested {
-            self.path.push(Text::from(format!(".{name}")));
+            self.path.push(Step::Name(name.clone()));
         }
         let read = self.read(value)?;
         if nested {

@@ -146,30 +146,6 @@ local function either(start)
   end
 end
 
--- Runs a call: makes its context, and returns what it answers. One call of the host does all of it.
-local setmetatable, rawget, next, type = setmetatable, rawget, next, type
-
-local function entry(metas)
-  local of_ctx, of_request, of_response, of_payload = metas.ctx, metas.request, metas.response, metas.payload
-  return function(handle, input)
-    if input == BIG then
-      input, holder[1] = holder[1], nil
-    end
-    local payload = {}
-    if of_payload then
-      setmetatable(payload, of_payload)
-    end
-    local response = setmetatable({ payload = payload, headers = {} }, of_response)
-    local request = setmetatable({ input = input }, of_request)
-    handle(setmetatable({ request = request, response = response }, of_ctx))
-    local headers = rawget(response, "headers")
-    if type(headers) == "table" and next(headers) == nil then
-      headers = nil
-    end
-    return rawget(response, "payload"), rawget(response, "status"), rawget(response, "content_type"), headers
-  end
-end
-
 -- A list that `for` walks directly.
 local each = table.freeze {
   __list = true,
@@ -212,7 +188,6 @@ return {
   hold = hold,
   exact = exact,
   either = either,
-  entry = entry,
   each = each,
   list = list,
   headers = headers,

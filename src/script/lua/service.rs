@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use mlua::{Function, Table};
+use mlua::{Function, MultiValue, Table};
 use tokio::sync::OnceCell;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Text, Value};
@@ -109,7 +109,7 @@ impl Service for LuaService {
                 Ok(instance) => Rc::clone(instance),
                 Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
             };
-            if !known {
+            if !known || instances.is_due() {
                 instances.evict(self.program.id);
             }
             let result = instance.run(core, ctx, &self.program, input).await;

@@ -25,8 +25,8 @@ pub(crate) struct Vm {
     pub(crate) lua: Lua,
     /// What its parts share.
     pub(crate) bridge: Rc<Bridge>,
-    /// Runs a call: makes its context, calls `handle`, returns the parts of the answer.
-    pub(crate) entry: Function,
+    /// The shared parts of contexts.
+    pub(crate) context: Context,
     /// `require` and `service`.
     pub(crate) loader: Rc<Loader>,
     env: Table,
@@ -53,7 +53,7 @@ impl Vm {
         let loader = Loader::new(Arc::clone(parts.set));
         libraries(&lua, &bridge, parts.tables)?;
         classes(&lua, &bridge, parts.tables)?;
-        let entry = context::install(&lua, &bridge, parts.tables, parts.declaration)?;
+        let context = Context::install(&lua, &bridge, parts.tables, parts.declaration)?;
         parallel::install(&lua)?;
         print(&lua, &bridge)?;
         loader.install(&lua, &env)?;
@@ -62,7 +62,7 @@ impl Vm {
         Ok(Self {
             lua,
             bridge,
-            entry,
+            context,
             loader,
             env,
         })
