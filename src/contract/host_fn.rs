@@ -108,6 +108,16 @@ pub enum HostCall {
     Now(fn(&Rc<Call>, Args) -> Result<Value, Fault>),
     /// May wait; the script is suspended and its core serves others.
     Wait(fn(Rc<Call>, Args) -> LocalBoxFuture<'static, Result<Value, Fault>>),
+    /// Mostly returns at once, as what is kept in memory does; else as `Wait`.
+    Either(fn(&Rc<Call>, Args) -> Started),
+}
+
+/// A host function under way.
+pub enum Started {
+    /// Finished already; the script need not be suspended.
+    Done(Result<Value, Fault>),
+    /// Finishes later.
+    Later(LocalBoxFuture<'static, Result<Value, Fault>>),
 }
 
 /// The call a host function is part of.

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use futures_util::FutureExt as _;
 use mlua::{Function, Lua, MultiValue};
 
-use crate::base::{Code, Fault, Value};
-use crate::contract::{Args, Call, HostCall, HostFn, Receiver, Type};
+use crate::base::{Code, Fault, LocalBoxFuture, Value};
+use crate::contract::{Args, Call, HostCall, HostFn, Receiver, Started, Type};
 use crate::script::host;
-use crate::script::lua::bridge::{Bridge, raise};
+use crate::script::lua::bridge::{Bridge, Pending, raise};
 use crate::script::lua::convert::Reader;
 use crate::script::lua::poll::MemoryGuard;
 use crate::script::meter::Running;
@@ -53,6 +53,15 @@ pub(crate) fn bind(
                 bound.leave(&lua, settle(&running, function, result)?)
             }
         })?,
+        HostCall::Either(call) => {
+            let start = lua.create_function(move |lua, args: MultiValue| {
+                let (running, args) = bound.enter(lua, args)?;
+                let started =
+                    std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
+                bound.started(lua, running, started)
+            })?;
+            return bridge.either.call(start);
+        }
     };
     match function.returns {
         Type::Int | Type::Number | Type::Any => bridge.exact.call(made),
@@ -82,6 +91,40 @@ impl Bound {
         Ok(value)
     }
 
+    /// Returns the value of what is done, or nothing and what to wait for.
+    fn started(
+        &self,
+        lua: &Lua,
+        running: Rc<Running>,
+        started: Result<Started, Panic>,
+    ) -> mlua::Result<(mlua::Value, mlua::Value)> {
+        let result = match started {
+            Ok(Started::Later(future)) => {
+                return Ok((mlua::Value::Nil, self.later(lua, running, future)?));
+            }
+            Ok(Started::Done(result)) => Ok(result),
+            Err(panic) => Err(panic),
+        };
+        let value = settle(&running, self.function, result)?;
+        Ok((self.leave(lua, value)?, mlua::Value::Nil))
+    }
+
+    fn later(
+        &self,
+        lua: &Lua,
+        running: Rc<Running>,
+        future: LocalBoxFuture<'static, Result<Value, Fault>>,
+    ) -> mlua::Result<mlua::Value> {
+        let (bound, own) = (self.clone(), lua.weak());
+        let pending = Pending(Box::pin(async move {
+            let result = AssertUnwindSafe(future).catch_unwind().await;
+            let value = settle(&running, bound.function, result)?;
+            bound.leave(&own.upgrade(), value)
+        }));
+        let _lifted = MemoryGuard::set(lua, 0);
+        lua.create_userdata(pending).map(mlua::Value::UserData)
+    }
+
     fn read(&self, args: MultiValue) -> Result<Args, Fault> {
         let mut given = args.into_iter().peekable();
         let mut values = Vec::with_capacity(given.len());
@@ -90,12 +133,11 @@ impl Bound {
             Receiver::Ctx => drop(given.next_if(|first| self.owns(first))),
             Receiver::Library => {}
         }
-        let given: Vec<mlua::Value> = given.collect();
         host::check_count(self.function, given.len())?;
-        for (index, value) in given.iter().enumerate() {
+        for (index, value) in given.enumerate() {
             let name = self.function.args.get(index).or(self.function.args.last());
             let name = name.map_or("value", |arg| arg.name);
-            values.push(Reader::new(&format!("argument `{name}`")).read(value)?);
+            values.push(Reader::argument(name).read(&value)?);
         }
         Ok(Args::new(values))
     }
@@ -124,7 +166,8 @@ impl Bound {
     }
 }
 
-type Caught = Result<Result<Value, Fault>, Box<dyn std::any::Any + Send>>;
+type Panic = Box<dyn std::any::Any + Send>;
+type Caught = Result<Result<Value, Fault>, Panic>;
 
 /// Turns a panic into a fault that ends the call: a script cannot catch it and go on.
 fn settle(running: &Running, function: &HostFn, result: Caught) -> mlua::Result<Value> {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, Table};
 
-use crate::base::{Code, Fault};
+use crate::base::{Code, Fault, LocalBoxFuture};
 use crate::script::lua::diagnostic;
 use crate::script::lua::object::Raised;
 use crate::script::meter::Meter;
@@ -21,6 +21,8 @@ pub(crate) struct Bridge {
     pub(crate) hold: Function,
     /// Wraps a host function that may return such an integer.
     pub(crate) exact: Function,
+    /// Wraps a host function that may have to be waited for.
+    pub(crate) either: Function,
     /// What a host function returns instead of such an integer.
     pub(crate) big: mlua::Value,
     /// The metatable of lists that `for` walks directly.
@@ -71,6 +73,7 @@ impl Bridge {
                 Ok(linear_find(&hay.as_bytes(), &needle.as_bytes(), from))
             })?,
         )?;
+        host.raw_set("wait", lua.create_async_function(wait)?)?;
         let helpers: Table = lua
             .load(PRELUDE)
             .set_name(format!("={PRELUDE_NAME}"))
@@ -80,6 +83,7 @@ impl Bridge {
             put: helpers.get("put")?,
             hold: helpers.get("hold")?,
             exact: helpers.get("exact")?,
+            either: helpers.get("either")?,
             big,
             each: helpers.get("each")?,
             list: helpers.get("list")?,
@@ -98,6 +102,16 @@ pub(crate) fn raise(fault: Fault) -> mlua::Error {
 /// Makes a script error of a message.
 pub(crate) fn script_error(message: impl Into<String>) -> mlua::Error {
     raise(Fault::new(Code::ScriptError, message))
+}
+
+/// What a host function has begun, on its way to be waited for.
+pub(crate) struct Pending(pub(crate) LocalBoxFuture<'static, mlua::Result<mlua::Value>>);
+
+impl mlua::UserData for Pending {}
+
+async fn wait(_: Lua, pending: mlua::AnyUserData) -> mlua::Result<mlua::Value> {
+    let Pending(future) = pending.take()?;
+    future.await
 }
 
 /// A seed that nobody can guess from another VM's numbers.

@@ -95,11 +95,18 @@ impl Bridge {
     ) -> mlua::Result<()> {
         match big(&value) {
             Some(number) => self.put.call((table, key, number.to_string())),
-            None => table.raw_set(key, self.push(lua, value, depth + 1)?),
+            // Most values are plain; they go straight to their place.
+            None => match &value {
+                Value::Text(text) => table.raw_set(key, text.as_str()),
+                Value::Int(number) => table.raw_set(key, *number),
+                Value::Bool(truth) => table.raw_set(key, *truth),
+                Value::Null => Ok(()),
+                _ => table.raw_set(key, self.push(lua, value, depth + 1)?),
+            },
         }
     }
 
-    /// Returns a value that leaves a host function; a large integer waits in the holder for the wrapper in Luau.
+    /// Returns a value for a helper in Luau, which finds a large integer in the holder.
     pub(crate) fn answer(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
         match big(&value) {
             Some(number) => {
@@ -124,22 +131,45 @@ fn big(value: &Value) -> Option<i64> {
 }
 
 /// Reads values out of Luau, within bounds.
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a> {
+    root: Root<'a>,
     nodes: usize,
     bytes: usize,
     /// The way to the value that is read now, for messages.
-    path: Vec<Text>,
+    path: Vec<Step>,
     /// The tables around it, by address.
     around: Vec<usize>,
 }
 
-impl Reader {
+/// What messages call the value itself.
+enum Root<'a> {
+    Name(&'a str),
+    Argument(&'a str),
+}
+
+/// A step from a table to a member.
+enum Step {
+    Name(Text),
+    Index(i64),
+}
+
+impl<'a> Reader<'a> {
     /// Starts at a value that messages call `root`.
-    pub(crate) fn new(root: &str) -> Self {
+    pub(crate) fn new(root: &'a str) -> Self {
+        Self::at(Root::Name(root))
+    }
+
+    /// Starts at an argument of a host function.
+    pub(crate) fn argument(name: &'a str) -> Self {
+        Self::at(Root::Argument(name))
+    }
+
+    fn at(root: Root<'a>) -> Self {
         Self {
+            root,
             nodes: 0,
             bytes: 0,
-            path: vec![Text::new(root)],
+            path: Vec::new(),
             around: Vec::new(),
         }
     }
@@ -167,7 +197,7 @@ impl Reader {
     pub(crate) fn read_named(&mut self, name: &Text, value: &mlua::Value) -> Result<Value, Fault> {
         let nested = matches!(value, mlua::Value::Table(_) | mlua::Value::UserData(_));
         if nested {
-            self.path.push(Text::from(format!(".{name}")));
+            self.path.push(Step::Name(name.clone()));
         }
         let read = self.read(value)?;
         if nested {
@@ -243,7 +273,7 @@ impl Reader {
             return Err(self.refuse("has holes: a list needs all keys from 1"));
         }
         for (index, member) in members {
-            self.path.push(Text::from(format!("[{index}]")));
+            self.path.push(Step::Index(index));
             list.push(self.read(&member)?);
             self.path.pop();
         }
@@ -265,7 +295,7 @@ impl Reader {
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut map = Map::with_capacity(members.len());
         for (name, member) in members {
-            self.path.push(Text::from(format!(".{name}")));
+            self.path.push(Step::Name(name.clone()));
             let member = self.read(&member)?;
             self.path.pop();
             map.push(name, member);
@@ -286,7 +316,17 @@ impl Reader {
     }
 
     fn whole(&self) -> String {
-        self.path.concat()
+        let mut text = match self.root {
+            Root::Name(name) => name.to_owned(),
+            Root::Argument(name) => format!("argument `{name}`"),
+        };
+        for step in &self.path {
+            text += &match step {
+                Step::Name(name) => format!(".{name}"),
+                Step::Index(index) => format!("[{index}]"),
+            };
+        }
+        text
     }
 
     fn refuse(&self, why: &str) -> Fault {

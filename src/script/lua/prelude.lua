@@ -130,6 +130,22 @@ local function exact(f)
   end
 end
 
+-- A host function that returns at once, or begins something to wait for.
+local wait = host.wait
+
+local function either(start)
+  return function(...)
+    local value, pending = start(...)
+    if pending then
+      value = wait(pending)
+    end
+    if value == BIG then
+      value, holder[1] = holder[1], nil
+    end
+    return value
+  end
+end
+
 -- A list that `for` walks directly.
 local each = table.freeze {
   __list = true,
@@ -167,4 +183,13 @@ local function payload(names, unknown)
   }
 end
 
-return { put = put, hold = hold, exact = exact, each = each, list = list, headers = headers, payload = payload }
+return {
+  put = put,
+  hold = hold,
+  exact = exact,
+  either = either,
+  each = each,
+  list = list,
+  headers = headers,
+  payload = payload,
+}

@@ -24,6 +24,8 @@ use crate::script::meter::{Manners, Meter, Running};
 
 /// How much memory the VMs of one core may hold together, in bytes.
 const CORE_MEMORY: usize = 256 << 20;
+/// After how many calls a core looks at what its VMs hold.
+const LOOK: u64 = 64;
 /// How long the top level of a file may run when a core loads it.
 const LOAD_TIME: Duration = Duration::from_secs(1);
 
@@ -107,7 +109,7 @@ impl Service for LuaService {
                 Ok(instance) => Rc::clone(instance),
                 Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
             };
-            if !known {
+            if !known || instances.is_due() {
                 instances.evict(self.program.id);
             }
             let result = instance.run(core, ctx, &self.program, input).await;
@@ -169,6 +171,11 @@ impl Instances {
         });
         slot.used.set(turn);
         Rc::clone(slot)
+    }
+
+    /// Tells whether it is time to look at what the VMs hold, which takes longer the more there are.
+    fn is_due(&self) -> bool {
+        self.turn.get().is_multiple_of(LOOK)
     }
 
     /// Drops the VMs used longest ago while all together hold too much. Calls that run keep theirs.

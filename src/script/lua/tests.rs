@@ -149,6 +149,26 @@ const TABLE: &[HostFn] = &[
         HostCall::Now(|_, _| Ok(Value::Handle(Handle::new(Node("n".into()))))),
     ),
     host(
+        "probe.either",
+        Receiver::Library,
+        Type::Any,
+        Effect::Pure,
+        HostCall::Either(|_, mut args| match args.text(0, "when").as_deref() {
+            Ok("now") => Started::Done(Ok(args.take(1))),
+            Ok("later") => Started::Later(Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Ok(args.take(1))
+            })),
+            Ok("fails later") => Started::Later(Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Err(Fault::new(Code::KeyStoreDown, "later"))
+            })),
+            Ok("panics later") => Started::Later(Box::pin(async { panic!("a bug of ours") })),
+            Ok("panics") => panic!("a bug of ours"),
+            _ => Started::Done(Err(Fault::new(Code::KeyStoreDown, "now"))),
+        }),
+    ),
+    host(
         "probe.panic",
         Receiver::Library,
         Type::Nothing,
@@ -1338,6 +1358,64 @@ fn parallel_runs_at_once_and_keeps_the_order() {
     assert_eq!(fault.code(), Code::KeyStoreDown);
     let fault = try_run("parallel { 1 }").unwrap_err();
     assert_eq!(fault.message(), "parallel takes functions, got a integer");
+}
+
+#[test]
+fn a_function_that_may_wait_does_so_only_when_it_must() {
+    for (code, wanted) in [
+        ("probe.either('now', 1)", Value::Int(1)),
+        ("probe.either('later', 1)", Value::Int(1)),
+        ("probe.either('now')", Value::Null),
+        ("probe.either('later')", Value::Null),
+        ("probe.kind(probe.either('now', 'x'))", "text".into()),
+        (
+            "tostring(probe.either('now', integer.fromstring('9007199254740993')))",
+            "9007199254740993".into(),
+        ),
+        (
+            "tostring(probe.either('later', integer.fromstring('9007199254740993')))",
+            "9007199254740993".into(),
+        ),
+        (
+            "(select(2, pcall(probe.either, 'fails'))).message",
+            "now".into(),
+        ),
+        (
+            "(select(2, pcall(probe.either, 'fails later'))).message",
+            "later".into(),
+        ),
+    ] {
+        let code = format!("ctx.response.payload.r = {code}");
+        assert_eq!(result(&code), wanted, "{code}");
+    }
+}
+
+#[test]
+fn a_function_that_may_wait_works_where_luau_cannot_unless_it_must() {
+    let sort = |when: &str| {
+        format!(
+            "local t = {{ 2, 1 }}
+            table.sort(t, function(a, b) return probe.either('{when}', a) < b end)
+            ctx.response.payload.r = t[1]"
+        )
+    };
+    assert_eq!(run(&sort("now")), map(&[("r", Value::Int(1))]));
+    let fault = try_run(&sort("later")).unwrap_err();
+    assert!(fault.message().contains("waits"), "{fault}");
+}
+
+#[test]
+fn a_panic_in_a_function_that_may_wait_ends_the_call() {
+    for when in ["panics", "panics later"] {
+        let fault = try_run(&format!("pcall(probe.either, '{when}')")).unwrap_err();
+        assert_eq!(fault.code(), Code::Internal, "{when}");
+    }
+}
+
+#[test]
+fn an_error_of_the_caller_above_the_script_has_no_place_of_ours() {
+    let fault = try_run("error('wrong input', 2)").unwrap_err();
+    assert_eq!(fault.message(), "wrong input");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The data plane over real sockets: what peers get, and how long they may take.
 
+mod long;
 mod outgoing;
 pub(super) mod support;
 

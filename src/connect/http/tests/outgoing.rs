@@ -17,7 +17,7 @@ use crate::connect::http::HttpOutgoing;
 use crate::connect::http::outgoing::ping_outgoing;
 use crate::contract::{
     AnyKind as _, Args, Call, Core, Ctx, Declaration, Env, Guard, HostCall, Kind as _, Limits,
-    Live, Of, Request,
+    Live, Of, Request, Started,
 };
 use crate::security::tests::{Keys, guard_of, ports};
 use crate::security::{ApiKey, Basic};
@@ -190,6 +190,10 @@ async fn host(call: &Rc<Call>, path: &str, args: Vec<Value>) -> Result<Value, Fa
     match found.call {
         HostCall::Now(function) => function(call, Args::new(args)),
         HostCall::Wait(function) => function(Rc::clone(call), Args::new(args)).await,
+        HostCall::Either(function) => match function(call, Args::new(args)) {
+            Started::Done(result) => result,
+            Started::Later(future) => future.await,
+        },
     }
 }
 

@@ -11,12 +11,11 @@ mod tests;
 
 use std::rc::Rc;
 
-use crate::base::{Fault, LocalBoxFuture, Value};
-use crate::contract::{Arg, Call, Effect, Example, HostCall, HostFn, Receiver, Running, Type};
+use crate::contract::{
+    Arg, Call, Effect, Example, HostCall, HostFn, Receiver, Running, Started, Type,
+};
 
 use build::Built;
-
-type Waiting = LocalBoxFuture<'static, Result<Value, Fault>>;
 
 macro_rules! table {
     ($(
@@ -35,7 +34,7 @@ macro_rules! table {
             effect: Effect::$effect,
             doc: $doc,
             examples: &[Example { lua: $lua, rhai: $rhai, result: $result }],
-            call: HostCall::Wait(|call, args| run(&call, $build(args))),
+            call: HostCall::Either(|call, args| run(call, $build(args))),
         }),*];
     };
 }
@@ -287,14 +286,14 @@ table! {
     build::scan;
 }
 
-/// Runs a command. A reply that is there at once costs one small allocation and no wait.
-fn run(call: &Rc<Call>, built: Built) -> Waiting {
+/// Runs a command. A reply that is there at once costs no wait.
+fn run(call: &Rc<Call>, built: Built) -> Started {
     let (command, shape) = match built {
         Ok(built) => built,
-        Err(fault) => return Box::pin(std::future::ready(Err(fault))),
+        Err(fault) => return Started::Done(Err(fault)),
     };
     match call.ctx.ports.kvdb.run(command) {
-        Running::Done(reply) => Box::pin(std::future::ready(reply.map(shape))),
-        Running::Later(reply) => Box::pin(async move { reply.await.map(shape) }),
+        Running::Done(reply) => Started::Done(reply.map(shape)),
+        Running::Later(reply) => Started::Later(Box::pin(async move { reply.await.map(shape) })),
     }
 }
