@@ -127,10 +127,13 @@ impl Deployer {
         .await?
     }
 
-    /// Tells the scanner that files were written whole.
+    /// Tells the scanner that files were written whole, or removed for good.
     pub(in crate::deploy) fn note_closed(&self, paths: Vec<std::path::PathBuf>) {
+        let (there, gone): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.exists());
         let mut settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
-        settle.closed.extend(paths);
+        settle.closed.extend(there);
+        // No editor is about to bring these back: the next look must not keep them for a while.
+        settle.renamed.extend(gone);
     }
 
     /// Returns the time of day.

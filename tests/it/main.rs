@@ -1,6 +1,9 @@
 //! The integration tests: one binary, one file for each feature.
 #![expect(clippy::unwrap_used, reason = "tests may stop at the first surprise")]
 
+mod deploy;
+mod reload;
 mod scenario;
 mod support;
+mod survive;
 mod tidy;

@@ -5,10 +5,12 @@ mod curl;
 mod log;
 mod redis;
 mod server;
+mod wire;
 
 pub(crate) use curl::{Curl, Reply};
 pub(crate) use redis::Redis;
 pub(crate) use server::{Command, TestServer};
+pub(crate) use wire::Wire;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
