@@ -247,7 +247,10 @@ fn mistakes_of_two_files_name_both_and_change_nothing() {
 
     let refused = deploy(
         &server,
-        &[("first.lua", copy.as_bytes()), ("last.lua", copy.as_bytes())],
+        &[
+            ("first.lua", copy.as_bytes()),
+            ("last.lua", copy.as_bytes()),
+        ],
     );
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(
@@ -353,14 +356,14 @@ fn a_dropped_file_is_deployed_when_its_writer_is_done() {
     server.log().wait("payload_name:[one.lua]");
 
     // Copied, in an archive, and again: each is a package with a number of its own.
-    let copied = outbox(
-        &server,
-        &[("one.lua", service("one", "copied").as_bytes())],
-    );
+    let copied = outbox(&server, &[("one.lua", service("one", "copied").as_bytes())]);
     run(
         &pickup,
         "cp",
-        &[copied[0].to_str().unwrap(), pickup.join("one.lua").to_str().unwrap()],
+        &[
+            copied[0].to_str().unwrap(),
+            pickup.join("one.lua").to_str().unwrap(),
+        ],
     );
     eventually("the copy is live", || {
         (says(&server, "/one") == "copied").then_some(())
@@ -408,7 +411,10 @@ fn a_refused_drop_is_set_aside_with_its_reasons() {
     assert_eq!(state(&server, "shop.one"), "degraded");
     assert!(packages(&server).is_empty());
 
-    let target = outbox(&server, &[("link.lua", service("one", "linked").as_bytes())]);
+    let target = outbox(
+        &server,
+        &[("link.lua", service("one", "linked").as_bytes())],
+    );
     std::os::unix::fs::symlink(&target[0], pickup.join("link.lua")).unwrap();
     let line = server.log().wait("Ignoring a file in pickup-dir.");
     assert!(line.contains("link.lua"), "{line}");
@@ -536,7 +542,10 @@ fn temporary_files_of_editors_are_nobodys_service() {
     assert_eq!(says(&server, "/one"), "first");
     assert_eq!(list(&server)["faults"].as_array().map(Vec::len), Some(0));
     for name in names {
-        assert!(server.root().join("pickup-dir").join(name).exists(), "{name}");
+        assert!(
+            server.root().join("pickup-dir").join(name).exists(),
+            "{name}"
+        );
     }
 
     // As vim saves: the old file moves away, the new one is written in its place.
@@ -593,7 +602,10 @@ fn what_is_saved_is_soon_live() {
         server.write("scripts/one.lua", service("one", &word));
         eventually(&word, || {
             let (_, body) = wire.get("/one").unwrap();
-            String::from_utf8(body).unwrap().contains(&word).then_some(())
+            String::from_utf8(body)
+                .unwrap()
+                .contains(&word)
+                .then_some(())
         });
         times.push(began.elapsed());
     }
