@@ -127,12 +127,12 @@ impl Deployer {
         .await?
     }
 
-    /// Tells the scanner that files were written whole.
+    /// Tells the scanner that files were written whole, or removed for good.
     pub(in crate::deploy) fn note_closed(&self, paths: Vec<std::path::PathBuf>) {
-        let mut settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
         let (there, gone): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.exists());
+        let mut settle = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
         settle.closed.extend(there);
-        // What we removed ourselves does not come back in a moment, as under some editors.
+        // No editor is about to bring these back: the next look must not keep them for a while.
         settle.renamed.extend(gone);
     }
 

@@ -34,13 +34,14 @@ pub(in crate::deploy) async fn targets(
     let mut moved = Vec::new();
     for (source, loaded) in probe(loader, state, sources).await {
         let owner = loaded.and_then(|file| owner_of(&file, &source.path, &owners));
+        let sent = source.path.clone();
         moved.push(match owner {
-            Some(owner) => over(&source, &owner),
-            None => source,
+            Some(owner) => (sent, over(&source, &owner)),
+            None => (sent, source),
         });
     }
     collisions(&moved)?;
-    Ok(moved)
+    Ok(moved.into_iter().map(|(_, source)| source).collect())
 }
 
 /// Loads the files as `scripts/NAME` beside what serves, to see which services they define. What
@@ -91,18 +92,24 @@ fn over(source: &Source, path: &str) -> Arc<Source> {
     })
 }
 
-fn collisions(sources: &[Arc<Source>]) -> Result<(), Problems> {
-    let mut known = BTreeSet::new();
+/// Refuses files, given with the paths they were sent for, that would go over the same one.
+fn collisions(moved: &[(String, Arc<Source>)]) -> Result<(), Problems> {
+    let mut known = BTreeMap::new();
     let mut problems = Problems::new();
-    for source in sources {
-        if !known.insert(&source.path) {
-            let why = format!(
-                "two files of the deployment would replace '{}'",
-                source.path
-            );
-            let fault = Fault::new(Code::DuplicateService, why);
-            problems.insert(source.path.clone(), vec![fault]);
-        }
+    for (sent, source) in moved {
+        let Some(other) = known.insert(&source.path, sent) else {
+            continue;
+        };
+        let name = |path: &String| path.trim_start_matches("scripts/").to_owned();
+        let why = format!(
+            "'{}' and '{}' of the deployment would both replace '{}'",
+            name(other),
+            name(sent),
+            source.path
+        );
+        let fault = Fault::new(Code::DuplicateService, why)
+            .hint("Both define the same service: rename one, or deploy one of them.");
+        problems.insert(source.path.clone(), vec![fault]);
     }
     if problems.is_empty() {
         Ok(())

@@ -19,6 +19,10 @@ use crate::contract::{Call, CoreLocal};
 const TURN: Duration = Duration::from_millis(2);
 /// How long a script may hold its core where it cannot be interrupted.
 const HOLD: Duration = Duration::from_millis(50);
+/// A poll beyond this may have waited for the processor; below it, its time is taken as its own.
+const SUSPECT: Duration = Duration::from_millis(10);
+/// How old the CPU time may be that stands for the beginning of a poll; that much a poll may be charged in excess.
+const STALE: Duration = Duration::from_millis(20);
 /// The clock is read at every so many safepoints, at most, while they follow each other closely.
 const STRIDE: u32 = 32;
 
@@ -39,6 +43,8 @@ pub(crate) struct Meter {
     overdue: Cell<Option<Duration>>,
     /// The thread's own CPU time when the poll began; read only when the call nears its limit.
     mark: Cell<Option<Duration>>,
+    /// The thread's own CPU time at a moment not long before the poll, for calls far from their limit.
+    base: Cell<Option<(Instant, Duration)>>,
 }
 
 impl CoreLocal for Meter {}
@@ -166,6 +172,9 @@ impl Meter {
             overdue: self.overdue.take(),
         };
         self.mark.set(running.is_near().then(thread_cpu).flatten());
+        if self.base.get().is_none_or(|(at, _)| now - at > STALE) {
+            self.base.set(thread_cpu().map(|cpu| (now, cpu)));
+        }
         self.read.set(Some(now));
         self.stride.set(1);
         self.left.set(1);
@@ -220,11 +229,10 @@ impl Meter {
     /// must not count; asking the system is slow, so it is asked only where the answer may matter.
     fn spent(&self, now: Instant) -> Duration {
         let wall = self.since.get().map_or(Duration::ZERO, |since| now - since);
-        let own = self
-            .mark
-            .get()
-            .zip(self.mark.get().and_then(|_| thread_cpu()));
-        own.map_or(wall, |(mark, cpu)| cpu.saturating_sub(mark).min(wall))
+        let base = || self.base.get().filter(|_| wall > SUSPECT);
+        let begun = self.mark.get().or_else(|| base().map(|(_, cpu)| cpu));
+        let own = begun.and_then(|begun| Some(thread_cpu()?.saturating_sub(begun)));
+        own.map_or(wall, |own| own.min(wall))
     }
 
     /// Safepoints far apart (a long library call between them) are each worth a reading.

@@ -77,7 +77,9 @@ async fn a_file_goes_over_the_one_that_defines_its_service() {
         .await;
     assert_eq!(
         messages(&report.faults),
-        ["KL-D101 - two files of the deployment would replace 'scripts/deep/a.mini'"]
+        [
+            "KL-D101 - 'x.mini' and 'y.mini' of the deployment would both replace 'scripts/deep/a.mini'"
+        ]
     );
     assert_eq!(project.says("a"), "r2 two");
     project.end().await;

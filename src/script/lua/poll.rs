@@ -9,15 +9,19 @@ use mlua::Lua;
 
 use crate::script::meter::{Meter, Running};
 
+/// How many polls follow one in which the script gave way: the coroutines of `parallel` inside `parallel` stand behind
+/// each other, and each may use up one.
+const OWED: u8 = 8;
+
 /// The future of a coroutine under a meter. Everything it sets while polling is undone by guards, so that a panic or
 /// a drop leaves the core and the VM as they were.
 pub(crate) struct Metered<F> {
     future: Pin<Box<F>>,
     bounds: Bounds,
     waker: Waker,
-    /// Whether a wake-up may have been swallowed that was not the script's own: it may give way between the poll of
-    /// what it waits for and its wait, so the poll after that one must be followed by another.
-    owed: bool,
+    /// How many polls are owed because a wake-up may have been swallowed that was not the script's own: a coroutine
+    /// may give way between the poll of what it waits for and its wait, and then uses up a poll to begin its wait.
+    owed: u8,
 }
 
 /// What a poll happens under.
@@ -40,7 +44,7 @@ impl<F> Metered<F> {
             future: Box::pin(future),
             bounds,
             waker,
-            owed: false,
+            owed: 0,
         }
     }
 }
@@ -67,10 +71,13 @@ impl<F: Future> Future for Metered<F> {
             .bounds
             .within(|| future.poll(&mut Context::from_waker(waker)));
         let gave_way = gate.release();
-        if polled.is_pending() && (gave_way || this.owed) {
+        if polled.is_pending() && (gave_way || this.owed > 0) {
             wake_later(context);
         }
-        this.owed = gave_way;
+        this.owed = match gave_way {
+            true => OWED,
+            false => this.owed.saturating_sub(1),
+        };
         polled
     }
 }

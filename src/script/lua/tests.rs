@@ -112,8 +112,8 @@ const TABLE: &[HostFn] = &[
         Type::Nothing,
         Effect::Read,
         HostCall::Now(|_, mut args| {
-            let until = Instant::now() + Duration::from_millis(args.int(0, "ms")?.unsigned_abs());
-            while Instant::now() < until {}
+            let until = cpu() + Duration::from_millis(args.int(0, "ms")?.unsigned_abs());
+            while cpu() < until {}
             Ok(Value::Null)
         }),
     ),

@@ -8,6 +8,7 @@ mod peer;
 mod raw;
 mod redis;
 mod server;
+mod wire;
 
 pub(crate) use curl::{Curl, Reply};
 pub(crate) use gate::Gate;
@@ -15,6 +16,7 @@ pub(crate) use peer::{Does, Peer, Seen};
 pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
 pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with};
+pub(crate) use wire::Wire;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
