@@ -69,7 +69,7 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         Command::Init { dir, template } => init::run(&dir, template, out),
         Command::Doctor => doctor::run(global, out),
         Command::Version => {
-            out.data(concat!("kladka ", env!("CARGO_PKG_VERSION")));
+            out::data(concat!("kladka ", env!("CARGO_PKG_VERSION")));
             Ok(DONE)
         }
         Command::Deploy { files } => service::deploy(global, &files, out),

@@ -186,9 +186,9 @@ impl Deployer {
 /// Logs one block for each fault.
 pub(in crate::deploy) fn log_faults(faults: &[Fault]) {
     for fault in faults {
-        let code = fault.code_text();
-        let detail = fault.detail_text().unwrap_or_default();
-        tracing::error!(code, detail, "{}", fault.block());
+        let (code, diagnostic) = (fault.code_text(), fault.block());
+        let detail = fault.detail_text();
+        tracing::error!(code, detail, diagnostic, "Script could not be loaded.");
     }
 }
 

@@ -23,13 +23,14 @@ mod validate;
 mod wanted;
 mod yaml;
 
-pub(crate) use export::{Exported, ReplacedSecret, Secrets, export};
+pub(crate) use export::{Secrets, export};
 pub(crate) use files::{Files, load};
-pub(crate) use plan::{Change, Counts, FieldChange, Plan, PlanEntry, Prune, Step, plan};
+pub(crate) use plan::{Change, Counts, Plan, Prune, plan};
 pub(crate) use render::render;
 pub(crate) use source::SourceText;
-pub(crate) use validate::{Against, refuse_demo, validate_one};
-pub(crate) use wanted::{Wanted, WantedSet};
+pub(crate) use validate::{Against, refuse_demo};
+#[cfg(test)]
+pub(crate) use wanted::Wanted;
 
 #[cfg(test)]
 mod tests;

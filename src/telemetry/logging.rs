@@ -3,10 +3,10 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogSettings};
+use crate::telemetry::text::TextLines;
 
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {
@@ -30,10 +30,8 @@ pub(crate) fn init(settings: &LogSettings) {
     } else {
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(terminal)
-            .with_span_events(FmtSpan::NONE);
-        registry
-            .with(layer.with_target(false).with_writer(std::io::stderr))
-            .try_init()
+            .event_format(TextLines);
+        registry.with(layer.with_writer(std::io::stderr)).try_init()
     };
     // Tests start several servers in one process; the first log serves them all.
     drop(installed);

@@ -2,44 +2,34 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::admin::Parts;
-use crate::admin::native::operation;
-use crate::base::Millis;
+use crate::admin::native::{NoArguments, operation};
+use crate::base::{Fault, Millis};
 use crate::contract::{Native, ObjectState};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let (status, stop) = (Arc::clone(parts), Arc::clone(parts));
     vec![
         operation(
             "kladka.server.status",
             "Returns how the server is doing.",
-            move |_: Nothing| {
-                let parts = Arc::clone(&status);
-                async move { Ok(self::status(&parts)) }
-            },
+            parts,
+            |parts, _: NoArguments| async move { status(&parts).await },
         ),
         operation(
             "kladka.server.stop",
             "Makes the server finish what runs and end.",
-            move |_: Nothing| {
-                let parts = Arc::clone(&stop);
-                async move {
-                    parts.stop.cancel();
-                    Ok(json!({ "pid": std::process::id() }))
-                }
+            parts,
+            |parts, _: NoArguments| async move {
+                parts.stop.cancel();
+                Ok(json!({ "pid": std::process::id() }))
             },
         ),
     ]
 }
 
-fn status(parts: &Parts) -> serde_json::Value {
+async fn status(parts: &Parts) -> Result<serde_json::Value, Fault> {
     let live = parts.configuration.runtime.live();
     let count = |kind: &str| {
         live.objects
@@ -59,9 +49,11 @@ fn status(parts: &Parts) -> serde_json::Value {
         .collect();
     let faults = parts.deployer.status().len();
     let uptime = Millis::seconds(parts.started.elapsed().as_secs());
-    json!({
+    let rev = parts.configuration.store.head().await?;
+    Ok(json!({
         "state": if parts.stop.is_cancelled() { "draining" } else if degraded.is_empty() && faults == 0 { "ok" } else { "degraded" },
         "mode": parts.mode,
+        "rev": rev,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "uptime": uptime.to_string(),
@@ -72,5 +64,5 @@ fn status(parts: &Parts) -> serde_json::Value {
         "kvdb": parts.config.kvdb.url.split([':', '?']).next(),
         "endpoints": parts.endpoints,
         "degraded": degraded,
-    })
+    }))
 }

@@ -22,7 +22,6 @@ pub(crate) struct Context {
     request: Table,
     response: Table,
     payload: Option<Table>,
-    headers: Table,
 }
 
 /// Fields of `ctx` that depend on the call.
@@ -62,13 +61,11 @@ impl Context {
         let payload = declaration
             .map(|it| payload_meta(lua, bridge, it))
             .transpose()?;
-        let headers = bridge.headers.clone();
         Ok(Self {
             ctx,
             request,
             response,
             payload: payload.flatten(),
-            headers,
         })
     }
 

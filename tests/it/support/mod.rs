@@ -1,5 +1,4 @@
 //! What the tests share: the real binary as a server, and the peers it talks to.
-#![expect(dead_code, reason = "not every test needs every part")]
 
 mod curl;
 mod log;
@@ -8,7 +7,7 @@ mod server;
 
 pub(crate) use curl::{Curl, Reply};
 pub(crate) use redis::Redis;
-pub(crate) use server::{Command, TestServer};
+pub(crate) use server::TestServer;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -109,7 +109,7 @@ impl TestServer {
     /// Starts it where it is expected to refuse, and returns what it said.
     pub(crate) fn refuses_to_start(&self) -> Command {
         let output = self.spawn().wait_with_output().unwrap();
-        done(output)
+        done(&output)
     }
 
     fn spawn(&self) -> Child {
@@ -204,10 +204,10 @@ pub(crate) fn kladka(project: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .stdin(Stdio::null())
         .output();
-    done(output.unwrap())
+    done(&output.unwrap())
 }
 
-fn done(output: Output) -> Command {
+fn done(output: &Output) -> Command {
     Command {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
