@@ -3,8 +3,13 @@ local dates = {}
 
 --- Returns year, month and day of the service's input; each is today's where the input has none.
 function dates.or_today(ctx)
-  local input, today = ctx.request.input, ctx.time.today()
-  return input.year or today.year, input.month or today.month, input.day or today.day
+  local input = ctx.request.input
+  local year, month, day = input.year, input.month, input.day
+  if not (year and month and day) then
+    local today = ctx.time.today()
+    year, month, day = year or today.year, month or today.month, day or today.day
+  end
+  return year, month, day
 end
 
 --- Returns the date as text with two-digit months and days: `dates.join(2013, 9, 3, ":")` is `2013:09:03`.

@@ -203,8 +203,8 @@ pub(crate) fn openresty(name: &'static str, redis_port: Option<u16>) -> Peer {
         None => "local rate = ngx.shared.rates:get(key)".to_owned(),
     };
     let config = format!(
-        r#"load_module modules/ndk_http_module.so;
-load_module modules/ngx_http_lua_module.so;
+        r#"load_module /usr/share/nginx/modules/ndk_http_module.so;
+load_module /usr/share/nginx/modules/ngx_http_lua_module.so;
 worker_processes 1; daemon off; master_process on; pid {dir}/pid; error_log {dir}/error.log warn; user root;
 events {{ worker_connections 512; }}
 http {{

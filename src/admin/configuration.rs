@@ -40,6 +40,8 @@ pub(crate) struct Selection {
     pub(crate) files: Vec<FileText>,
     /// Whether objects that came from files and are in none any more are removed.
     pub(crate) prune: bool,
+    /// The revision of the configuration the client has seen; applying to another one is refused.
+    pub(crate) expect_rev: Option<i64>,
 }
 
 /// A configuration file as a client sends it.
@@ -125,6 +127,7 @@ impl Configuration {
         author: &str,
     ) -> Result<Applied, Faults> {
         let planned = self.plan(selection).await?;
+        expect(selection.expect_rev, planned.plan.rev)?;
         let prune = planned.prune.unwrap_or(Prune::Keep);
         Faults(planned.plan.dangling(prune)).into_result()?;
         let changes = planned.plan.changes(prune);
@@ -200,6 +203,17 @@ pub(crate) enum ExportFormat {
     Yaml,
     /// JSON.
     Json,
+}
+
+fn expect(seen: Option<i64>, rev: i64) -> Result<(), Fault> {
+    match seen {
+        Some(seen) if seen != rev => Err(Fault::new(
+            Code::ConfigStale,
+            format!("the configuration has revision {rev} by now, not {seen}"),
+        )
+        .hint("See `kladka config plan`, then apply again.")),
+        _ => Ok(()),
+    }
 }
 
 fn stored(change: enmasse::Change) -> Change {

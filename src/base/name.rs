@@ -83,10 +83,11 @@ name_type! {
 /// Returns the candidate closest to `name`, if one is close enough to be what was meant.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.len() / 3).max(1);
+    let begun = |candidate: &str| name.len() >= 3 && candidate.starts_with(name);
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, candidate)| *distance <= limit || begun(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -99,6 +100,11 @@ mod tests {
     fn the_closest_name_is_found_and_a_distant_one_is_not() {
         assert_eq!(closest("kvbd", ["log", "kvdb"]), Some("kvdb"));
         assert_eq!(closest("rate", ["year", "kvdb"]), None);
+        assert_eq!(
+            closest("treasury", ["rates.example", "treasury.gov"]),
+            Some("treasury.gov"),
+            "the beginning of a name is enough"
+        );
     }
 
     #[test]

@@ -228,6 +228,9 @@ pub(super) enum ConfigCommand {
     Apply {
         #[command(flatten)]
         source: PlanSource,
+        /// Apply only if the configuration still has this revision (as `config plan --json` said); else exit 6
+        #[arg(long, value_name = "REV")]
+        rev: Option<i64>,
     },
     /// Print all objects of the server
     Export {

@@ -17,7 +17,7 @@ pub(super) fn run(global: &Global, command: ConfigCommand, out: Out) -> Ended {
     match command {
         ConfigCommand::Validate => offline(global, out),
         ConfigCommand::Plan { source, fail_on } => plan(global, &source, &fail_on, out),
-        ConfigCommand::Apply { source } => apply(global, &source, out),
+        ConfigCommand::Apply { source, rev } => apply(global, &source, rev, out),
         ConfigCommand::Export { format } => export(global, format, out),
     }
 }
@@ -36,6 +36,7 @@ pub(super) fn enmasse(
                 files: vec![file],
                 prune: false,
             },
+            None,
             out,
         ),
         _ => export(global, ExportFormat::Yaml, out),
@@ -94,8 +95,12 @@ fn plan(global: &Global, source: &PlanSource, fail_on: &[String], out: Out) -> E
     })
 }
 
-fn apply(global: &Global, source: &PlanSource, out: Out) -> Ended {
-    let applied = Client::new(global)?.call("kladka.config.apply", &selection(source)?)?;
+fn apply(global: &Global, source: &PlanSource, rev: Option<i64>, out: Out) -> Ended {
+    let mut input = selection(source)?;
+    if let (Some(input), Some(rev)) = (input.as_object_mut(), rev) {
+        input.insert("expect_rev".to_owned(), json!(rev));
+    }
+    let applied = Client::new(global)?.call("kladka.config.apply", &input)?;
     out.document(&applied, |applied| cell(applied, "text"));
     warn(&applied, out);
     let degraded = applied
@@ -126,8 +131,8 @@ fn warn(answer: &Json, out: Out) {
 
 fn export(global: &Global, format: ExportFormat, out: Out) -> Result<ExitCode, Failure> {
     let format = match format {
-        ExportFormat::Yaml => "yaml",
-        ExportFormat::Json => "json",
+        ExportFormat::Yaml if !out.json => "yaml",
+        ExportFormat::Yaml | ExportFormat::Json => "json",
     };
     let export = Client::new(global)?.call("kladka.config.export", &json!({ "format": format }))?;
     out::data(cell(&export, "text").trim_end());

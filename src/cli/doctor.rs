@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::base::{Exit, Fault};
 use crate::cli::args::Global;
 use crate::cli::client::Client;
-use crate::cli::out::{Out, code, listing};
+use crate::cli::out::{Out, cell, code, listing};
 use crate::cli::{DONE, Ended, Failure};
 use crate::config::{Environment, Project, ServerConfig};
 use crate::server::{check_ports, validate};
@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, out: Out) -> Ended {
         listing(
             report,
             "checks",
-            &[("CHECK", "check"), ("STATE", "state"), ("", "text")],
+            &[("CHECK", "check"), ("STATE", "state"), ("WHAT", "text")],
         )
     });
     let failed = checks.iter().any(|check| check.outcome.is_err());
@@ -80,7 +80,8 @@ fn server(global: &Global) -> Check {
         }
         Ok(status) => Ok(format!(
             "runs as process {}, state {}",
-            status["pid"], status["state"]
+            cell(&status, "pid"),
+            cell(&status, "state")
         )),
         Err(failure) if failure.exit == Exit::Unreachable => Ok("does not run".to_owned()),
         Err(failure) => Err(failure.block),

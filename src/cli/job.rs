@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global, command: JobCommand, out: Out) -> Ended {
         JobCommand::Next { name, count } => {
             let input = json!({ "name": name, "n": count });
             show(&client, "kladka.job.next", &input, out, |answer| {
-                cell(answer, "next").replace(' ', "\n")
+                upcoming(answer)
             })
         }
         JobCommand::Pause { name, note } => {
@@ -51,6 +51,23 @@ fn show(
     let answer = client.call(operation, input)?;
     out.document(&answer, text);
     Ok(DONE)
+}
+
+/// Shows moments by the clock of the job's zone: that is what its timetable speaks of.
+fn upcoming(answer: &Json) -> String {
+    let zone = cell(answer, "timezone");
+    let times = answer.get("next").and_then(Json::as_array);
+    let line = |time: &Json| {
+        let text = time.as_str().unwrap_or_default();
+        chrono::DateTime::parse_from_rfc3339(text).map_or_else(
+            |_no_moment| text.to_owned(),
+            |at| format!("{} {zone}", at.format("%a %Y-%m-%d %H:%M:%S %:z")),
+        )
+    };
+    match times {
+        Some(times) if !times.is_empty() => times.iter().map(line).collect::<Vec<_>>().join("\n"),
+        _ => "never again".to_owned(),
+    }
 }
 
 fn list(answer: &Json) -> String {

@@ -69,7 +69,10 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         Command::Init { dir, template } => init::run(&dir, template, out),
         Command::Doctor => doctor::run(global, out),
         Command::Version => {
-            out::data(concat!("kladka ", env!("CARGO_PKG_VERSION")));
+            let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+            out.document(&version, |_| {
+                concat!("kladka ", env!("CARGO_PKG_VERSION")).to_owned()
+            });
             Ok(DONE)
         }
         Command::Deploy { files } => service::deploy(global, &files, out),

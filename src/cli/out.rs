@@ -98,7 +98,9 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 pub(super) fn cell(row: &Json, field: &str) -> String {
     match row.pointer(&format!("/{}", field.replace('.', "/"))) {
         None | Some(Json::Null) => "–".to_owned(),
+        Some(Json::String(text)) if text.is_empty() => "–".to_owned(),
         Some(Json::String(text)) => text.clone(),
+        Some(Json::Array(list)) if list.is_empty() => "–".to_owned(),
         Some(Json::Array(list)) => list
             .iter()
             .map(|item| {
@@ -111,7 +113,18 @@ pub(super) fn cell(row: &Json, field: &str) -> String {
     }
 }
 
-/// Lays out the list under `field` as a table of the given (heading, field) columns.
+/// Returns a moment as this machine's clocks show it, or the cell as it is when it holds no moment.
+pub(super) fn local(moment: &str) -> String {
+    chrono::DateTime::parse_from_rfc3339(moment).map_or_else(
+        |_no_moment| moment.to_owned(),
+        |at| {
+            let here = at.with_timezone(&chrono::Local);
+            here.format("%Y-%m-%d %H:%M:%S").to_string()
+        },
+    )
+}
+
+/// Lays out the list under `field` as a table of the given (heading, field) columns; moments are local.
 pub(super) fn listing(document: &Json, field: &str, columns: &[(&str, &str)]) -> String {
     let rows = document
         .get(field)
@@ -120,7 +133,12 @@ pub(super) fn listing(document: &Json, field: &str, columns: &[(&str, &str)]) ->
         .unwrap_or_default();
     let cells: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| columns.iter().map(|(_, field)| cell(row, field)).collect())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|(_, field)| local(&cell(row, field)))
+                .collect()
+        })
         .collect();
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     table(&headings, &cells)

@@ -81,7 +81,7 @@ fn list(client: &Client, out: Out) -> Ended {
         ("FILE", "path"),
     ];
     out.document(&services, |services| {
-        listing(services, "services", &columns)
+        listing(&numbered(services, "services"), "services", &columns)
     });
     for fault in services
         .get("faults")
@@ -98,8 +98,8 @@ fn show(client: &Client, name: &str, out: Out) -> Ended {
     let service = client.call("kladka.service.show", &json!({ "name": name }))?;
     out.document(&service, |service| {
         let fields = [
-            "name", "doc", "revision", "language", "state", "path", "input", "output", "timeout",
-            "uses",
+            "name", "doc", "revision", "language", "state", "path", "exposed", "input", "output",
+            "timeout", "threads", "uses",
         ];
         let line = |field: &&str| format!("{field:10} {}", cell(service, field));
         fields.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -180,11 +180,29 @@ fn history(client: &Client, name: &str, out: Out) -> Ended {
         ("AT", "at"),
         ("BY", "origin"),
         ("PACKAGE", "package"),
-        ("SHA-256", "sha256"),
+        ("SHA-256", "short"),
         ("FILE", "path"),
     ];
-    out.document(&history, |history| listing(history, "revisions", &columns));
+    out.document(&history, |history| {
+        listing(&numbered(history, "revisions"), "revisions", &columns)
+    });
     Ok(DONE)
+}
+
+/// Writes revisions as people say them (`r3`), and enough of a checksum to tell two apart.
+fn numbered(document: &Json, list: &str) -> Json {
+    let mut shown = document.clone();
+    let rows = shown.get_mut(list).and_then(Json::as_array_mut);
+    for row in rows.into_iter().flatten().filter_map(Json::as_object_mut) {
+        if let Some(number) = row.get("revision").and_then(Json::as_u64) {
+            row.insert("revision".to_owned(), json!(format!("r{number}")));
+        }
+        if let Some(sum) = row.get("sha256").and_then(Json::as_str) {
+            let short = sum.get(..12).unwrap_or(sum).to_owned();
+            row.insert("short".to_owned(), json!(short));
+        }
+    }
+    shown
 }
 
 fn revision_number(text: Option<String>) -> Result<Option<u32>, Fault> {

@@ -108,6 +108,12 @@ pub(crate) fn resolve_all(
     (resolved, problems)
 }
 
+/// Fills the placeholders of a text that stands alone, such as an address that is shown.
+pub(crate) fn resolve_text(text: &str, source: &dyn Variables) -> Result<String, Fault> {
+    let parts = parse(text)?;
+    parts.iter().map(|part| part.text(source)).collect()
+}
+
 /// Tells whether a text holds a placeholder.
 pub(crate) fn has_placeholder(text: &str) -> bool {
     parse(text).is_ok_and(|parts| parts.iter().any(|part| matches!(part, Part::Of(_))))

@@ -106,6 +106,8 @@ pub enum LogFormat {
 pub struct LimitSettings {
     /// Threads of the data plane; 0 takes one for each processor.
     pub cores: u64,
+    /// Threads for long calls; with 0 they run beside the others.
+    pub long_cores: u64,
     /// Open connections on the services port.
     pub connections: u64,
     /// How long the head of a request may take, also on a connection that sends nothing.
@@ -184,6 +186,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             cores: 0,
+            long_cores: 1,
             connections: 10_000,
             header_timeout: Millis::seconds(10),
             body_timeout: Millis::seconds(30),

@@ -5,11 +5,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::contract::Dispatch;
+
 /// The state of one data-plane thread. Never leaves it; passed as `&Rc<Core>`.
 #[derive(Default)]
 pub struct Core {
     /// The number of this core, from 0.
     pub index: usize,
+    /// The way to the cores that long calls have for themselves; `None` on those, and where there are none.
+    pub long: Option<Dispatch>,
     /// What modules keep per core: script VMs, HTTP clients. Made at first use.
     locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
 }
@@ -20,8 +24,14 @@ pub trait CoreLocal: Any + Default {}
 impl Core {
     /// Makes the state of core `index`.
     pub fn new(index: usize) -> Self {
+        Self::with_long(index, None)
+    }
+
+    /// Makes the state of core `index`, which may hand long calls over.
+    pub fn with_long(index: usize, long: Option<Dispatch>) -> Self {
         Self {
             index,
+            long,
             locals: RefCell::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The only way from the control plane to a core.
+//! The only way from the control plane to a core, and from one core to another.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Code, Fault, ServiceName, Value};
-use crate::contract::{Answer, Ctx};
+use crate::contract::{Answer, Ctx, Service};
 
 /// What a core is asked to do.
 pub enum Work {
@@ -15,6 +15,8 @@ pub enum Work {
     Socket(Accepted),
     /// Call a service: step 5 of the pipeline, for jobs, queues, the CLI and the admin API.
     Call(Box<Invocation>, oneshot::Sender<Result<Answer, Fault>>),
+    /// Run a service for another core, which has bound the input and will check the answer.
+    Run(Box<Handover>, oneshot::Sender<Result<Answer, Fault>>),
     /// Let go of what old revisions left behind.
     Sweep,
 }
@@ -34,6 +36,16 @@ pub struct Invocation {
     /// The service.
     pub service: ServiceName,
     /// The input, not bound yet.
+    pub input: Value,
+}
+
+/// A call that another core hands over.
+pub struct Handover {
+    /// The call's own context.
+    pub ctx: Ctx,
+    /// The service.
+    pub service: Arc<dyn Service>,
+    /// The bound input.
     pub input: Value,
 }
 
@@ -57,6 +69,13 @@ impl Dispatch {
     pub async fn invoke(&self, invocation: Invocation) -> Result<Answer, Fault> {
         let (tx, rx) = oneshot::channel();
         self.send(Work::Call(Box::new(invocation), tx)).await?;
+        rx.await.map_err(|_gone| stopping())?
+    }
+
+    /// Hands a call over to the next core and waits for its answer. Dropping the future cancels the call there.
+    pub async fn hand_over(&self, handover: Handover) -> Result<Answer, Fault> {
+        let (tx, rx) = oneshot::channel();
+        self.send(Work::Run(Box::new(handover), tx)).await?;
         rx.await.map_err(|_gone| stopping())?
     }
 

@@ -27,6 +27,16 @@ pub struct Declaration {
     pub language: &'static str,
 }
 
+impl Declaration {
+    /// The CPU budget that `cpu = "long"` stands for.
+    pub const LONG_CPU: Millis = Millis::seconds(10);
+
+    /// Tells whether its CPU budget is such that its calls must not run beside others.
+    pub fn is_long(&self) -> bool {
+        self.cpu.is_some_and(|cpu| cpu >= Self::LONG_CPU)
+    }
+}
+
 /// One declared input or output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {

@@ -13,6 +13,11 @@ pub trait Service: Send + Sync {
     /// Returns what it declares.
     fn declaration(&self) -> &Arc<Declaration>;
 
+    /// Returns where its calls run.
+    fn placement(&self) -> Placement {
+        Placement::Shared
+    }
+
     /// Calls it with bound input. Dropping the future cancels the call.
     fn call<'a>(
         &'a self,
@@ -20,6 +25,25 @@ pub trait Service: Send + Sync {
         ctx: &'a Ctx,
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>>;
+}
+
+/// Where the calls of a service run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On the core that took the message, in turn with other services.
+    Shared,
+    /// On threads for long calls, away from the cores that take messages.
+    Long,
+}
+
+impl Placement {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Long => "long",
+        }
+    }
 }
 
 /// What a service answers.

@@ -37,4 +37,4 @@ mod tests;
 pub(crate) use deployer::{Deployer, Parts};
 pub(crate) use operations::Siblings;
 pub(crate) use options::Options;
-pub(crate) use report::{Origin, ServiceInfo, Which};
+pub(crate) use report::{Origin, Outcome, Report, ServiceInfo, Which};

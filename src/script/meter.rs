@@ -51,6 +51,12 @@ pub(crate) struct Running {
     gate: Arc<Gate>,
     limit: Duration,
     used: Cell<Duration>,
+    /// What it ran since it last waited.
+    stretch: Cell<Duration>,
+    /// The longest of these.
+    longest: Cell<Duration>,
+    /// Whether each poll is measured by the thread's own CPU time.
+    measured: bool,
     manners: Manners,
     /// Why the call must end; latched.
     over: RefCell<Option<Fault>>,
@@ -81,14 +87,37 @@ pub(crate) enum Verdict {
 impl Running {
     /// Starts the account of a call.
     pub(crate) fn new(call: Rc<Call>, limit: Duration, manners: Manners) -> Rc<Self> {
+        Self::observed(call, limit, manners, manners == Manners::Alone)
+    }
+
+    /// Starts the account of a call whose time is measured well, or only where the answer may matter.
+    pub(crate) fn observed(
+        call: Rc<Call>,
+        limit: Duration,
+        manners: Manners,
+        measured: bool,
+    ) -> Rc<Self> {
         Rc::new(Self {
             call,
             gate: Arc::default(),
             limit,
             used: Cell::default(),
+            stretch: Cell::default(),
+            longest: Cell::default(),
+            measured,
             manners,
             over: RefCell::default(),
         })
+    }
+
+    /// Returns the longest time it ran from one wait to the next.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest.get()
+    }
+
+    /// Tells whether all its time is measured by the thread's own CPU time.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.measured
     }
 
     /// Returns the gate between the script's wake-ups and its task.
@@ -113,7 +142,17 @@ impl Running {
 
     /// Tells whether the call is so near its limit that its time is worth measuring well.
     fn is_near(&self) -> bool {
-        self.manners == Manners::Alone || self.used.get() > self.limit / 2
+        self.measured || self.used.get() > self.limit / 2
+    }
+
+    /// Adds what a poll took. One that only gave way goes on.
+    fn add(&self, spent: Duration) {
+        self.used.set(self.used.get() + spent);
+        let stretch = self.stretch.get() + spent;
+        self.longest.set(self.longest.get().max(stretch));
+        let goes_on = self.gate.hold.load(Ordering::Relaxed);
+        self.stretch
+            .set(if goes_on { stretch } else { Duration::ZERO });
     }
 }
 
@@ -262,7 +301,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let now = Instant::now();
         if let Some(running) = self.meter.current.borrow().as_ref() {
-            running.used.set(running.used.get() + self.meter.spent(now));
+            running.add(self.meter.spent(now));
         }
         self.meter.mark.set(None);
         let Some(outer) = self.outer.take() else {

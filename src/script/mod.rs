@@ -1,8 +1,9 @@
 //! What the script languages share, and the languages.
 //!
 //! `host/` is everything a script can do, one table for all languages; `meter` bounds what one call may use of its
-//! core; `lua/` runs Luau.
+//! core; `conduct` finds the programs that hold it for long; `lua/` runs Luau.
 
+mod conduct;
 pub(crate) mod host;
 pub(crate) mod lua;
 mod meter;

@@ -21,7 +21,7 @@ impl Server {
         lines.push(format!("  services   {}", self.services()));
         lines.extend(self.objects("channel", "channels"));
         lines.extend(self.objects("job", "jobs"));
-        lines.push(format!("  at         {}", parts.endpoints.services));
+        lines.push(format!("  requests   {}", parts.endpoints.services));
         lines.push(format!(
             "  admin      {}   (/readyz?verbose /metrics)",
             parts.endpoints.admin
@@ -31,9 +31,21 @@ impl Server {
                 .iter()
                 .map(|partner| format!("  partner    {partner}   (demo recordings)")),
         );
+        lines.push(format!("  watching   {}", self.watched()));
         lines.extend(self.degraded());
         lines.extend(self.curls());
         lines.join("\n")
+    }
+
+    fn watched(&self) -> &'static str {
+        match (self.parts.config.deploy.watch, self.mode) {
+            (true, Mode::Dev) => "scripts/ pickup-dir/ config/   (Ctrl-C stops)",
+            (true, Mode::Start) => {
+                "scripts/ pickup-dir/ config/user/   (SIGHUP reads config/ again)"
+            }
+            (false, Mode::Dev) => "pickup-dir/ config/   (Ctrl-C stops)",
+            (false, Mode::Start) => "pickup-dir/ config/user/   (SIGHUP reads config/ again)",
+        }
     }
 
     fn services(&self) -> String {
@@ -54,6 +66,7 @@ impl Server {
         let names: Vec<String> = fitting
             .map(|object| match &object.live {
                 Some(Live::Channel(plan)) => format!("{} ({})", plan.name, plan.format.name()),
+                Some(Live::Job(spec)) => format!("{} ({})", object.stored.id.name, timetable(spec)),
                 _ => object.stored.id.name.to_string(),
             })
             .collect();
@@ -103,6 +116,17 @@ impl Server {
             ),
         ]
     }
+}
+
+/// Returns when a job fires, as its file says it.
+fn timetable(spec: &serde_json::Value) -> String {
+    let zone = spec.get("timezone").and_then(serde_json::Value::as_str);
+    let rule = ["every", "cron", "at"].into_iter().find_map(|rule| {
+        let text = spec.get(rule)?.as_str()?;
+        Some(format!("{rule} {text}"))
+    });
+    let words = [rule.as_deref(), zone].into_iter().flatten();
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn shortened(names: Vec<String>) -> String {

@@ -64,6 +64,7 @@ async fn apply(mode: Mode, configuration: &Configuration) -> Result<(), Faults> 
     let selection = Selection {
         files: Vec::new(),
         prune: mode == Mode::Dev,
+        expect_rev: None,
     };
     let applied = configuration.apply(&selection, mode.name()).await?;
     for warning in &applied.planned.warnings {

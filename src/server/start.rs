@@ -11,7 +11,7 @@ use crate::admin::{AdminPort, Configuration, Endpoints, Parts, operations};
 use crate::base::{Clock, Code, Fault, SystemClock};
 use crate::config::interpolate::Variables;
 use crate::config::{Environment, Project, ServerConfig, UserSettings};
-use crate::connect::http::{self, Fallback, HttpLimits, Shared, State, Timeouts};
+use crate::connect::http::{self, Fallback, HttpLimits, Shared, State, Threads, Timeouts};
 use crate::contract::{Dispatch, KeyValue, Limits, Ports};
 use crate::deploy::{Deployer, Options, Parts as DeployParts};
 use crate::gateway::Gateway;
@@ -287,7 +287,12 @@ impl Ground {
         } else {
             wanted.min(256)
         };
-        let (dispatch, cores) = http::start_cores(count, &shared)?;
+        let long = usize::try_from(self.config.limits.long_cores).unwrap_or(usize::MAX);
+        let threads = Threads {
+            cores: count,
+            long: long.min(256),
+        };
+        let (dispatch, cores) = http::start_cores(threads, &shared)?;
         Ok(Plane {
             shared,
             dispatch,

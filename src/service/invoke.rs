@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value, closest};
-use crate::contract::{Answer, Core, Ctx, Entry};
+use crate::contract::{Answer, Core, Ctx, Entry, Service};
 use crate::sio;
 
 /// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`.
@@ -51,13 +51,26 @@ pub(crate) async fn call(
     if let Some(cpu) = declaration.cpu {
         ctx.limits.cpu_ms = cpu.0;
     }
-    let running = AssertUnwindSafe(entry.service.call(core, &ctx, input)).catch_unwind();
+    run(core, &ctx, &*entry.service, input).await
+}
+
+/// Runs a service in a context that is its own already, until the deadline; a panic becomes a fault.
+pub(crate) async fn run(
+    core: &Rc<Core>,
+    ctx: &Ctx,
+    service: &dyn Service,
+    input: Value,
+) -> Result<Answer, Fault> {
+    let running = AssertUnwindSafe(service.call(core, ctx, input)).catch_unwind();
     match tokio::time::timeout_at(ctx.deadline.into(), running).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(&panic)),
         Err(_elapsed) => Err(Fault::new(
             Code::WallBudget,
-            format!("service '{}' did not answer in time", declaration.name),
+            format!(
+                "service '{}' did not answer in time",
+                service.declaration().name
+            ),
         )),
     }
 }

@@ -21,9 +21,6 @@ const KEYS: &[&str] = &[
     "handle",
 ];
 
-/// The CPU budget that `cpu = "long"` asks for.
-const LONG_CPU: Millis = Millis::seconds(10);
-
 /// Reads the table a script passed to `service`. The key `handle` belongs to the engine.
 pub(crate) fn declare(
     raw: &Value,
@@ -71,7 +68,7 @@ impl<'a> Reader<'a> {
         let doc = self.text("doc").unwrap_or_default().trim().to_owned();
         let timeout = self.duration("timeout");
         let cpu = match self.get("cpu").and_then(Value::as_str) {
-            Some("long") => Some(LONG_CPU),
+            Some("long") => Some(Declaration::LONG_CPU),
             _ => self.duration("cpu"),
         };
         Some(Declaration {

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogSettings};
-use crate::telemetry::text::TextLines;
+use crate::telemetry::text::{TextLines, Times};
 
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {
@@ -28,9 +28,11 @@ pub(crate) fn init(settings: &LogSettings) {
             .with(layer.with_span_list(false).with_writer(std::io::stderr))
             .try_init()
     } else {
+        // Who watches a terminal knows the day.
+        let times = if terminal { Times::Clock } else { Times::Full };
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(terminal)
-            .event_format(TextLines);
+            .event_format(TextLines(times));
         registry.with(layer.with_writer(std::io::stderr)).try_init()
     };
     // Tests start several servers in one process; the first log serves them all.

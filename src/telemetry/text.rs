@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use chrono::SecondsFormat;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -10,8 +11,30 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::base::{Clock as _, SystemClock};
 
-/// The form of a line on a terminal; times are UTC, as in schedules.
-pub(super) struct TextLines;
+/// The form of lines for people.
+pub(super) struct TextLines(pub(super) Times);
+
+/// How a line says when it was written.
+#[derive(Clone, Copy)]
+pub(super) enum Times {
+    /// As the clocks of this machine show it: `10:14:02.118`.
+    Clock,
+    /// Day and time, in UTC.
+    Full,
+}
+
+impl Times {
+    fn show(self) -> String {
+        let now = SystemClock.now();
+        match self {
+            Self::Clock => now
+                .with_timezone(&chrono::Local)
+                .format("%H:%M:%S%.3f")
+                .to_string(),
+            Self::Full => now.to_rfc3339_opts(SecondsFormat::Millis, true),
+        }
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for TextLines
 where
@@ -26,7 +49,7 @@ where
     ) -> fmt::Result {
         let mut parts = Parts::default();
         event.record(&mut parts);
-        let time = SystemClock.now().format("%H:%M:%S%.3f");
+        let time = self.0.show();
         let level = level(*event.metadata().level(), to.has_ansi_escapes());
         writeln!(to, "{time} {level} {}", parts.line())
     }
@@ -142,10 +165,13 @@ mod tests {
         let writer = sink.clone();
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(false)
-            .event_format(TextLines)
+            .event_format(TextLines(Times::Clock))
             .with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
+        // With a single subscriber around, a thread without one could switch our lines off for all.
+        let second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(subscriber, log);
+        drop(second);
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         let (time, rest) = text.split_once(' ').unwrap();
         assert_eq!(time.len(), "10:14:02.118".len(), "{text}");

@@ -152,7 +152,7 @@ fn refuses_in_the_channels_own_format(server: &TestServer) {
         .send();
     assert_eq!(
         (reply.status, reply.header("content-type")),
-        (401, Some("application/problem+xml"))
+        (401, Some("application/problem+xml; charset=utf-8"))
     );
     assert_eq!(
         reply

@@ -78,7 +78,9 @@ fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
             |scheduler, input: Next| async move {
                 let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
                 let times: Vec<String> = times.iter().map(chrono::DateTime::to_rfc3339).collect();
-                Ok(json!({ "next": times }))
+                let jobs = scheduler.list().await?;
+                let job = jobs.iter().find(|job| job.name == input.name);
+                Ok(json!({ "next": times, "timezone": job.map(|job| &job.timezone) }))
             },
         ),
         operation(

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Code, Fault, closest};
+use crate::config::interpolate::{Variables, resolve_text};
 use crate::contract::{Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
 
@@ -57,9 +58,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             "kladka.outgoing.list",
             "Lists all outgoing connections.",
             parts,
-            |parts, _: NoArguments| async move {
-                Ok(json!({ "outgoing": list(&parts, "outgoing", outgoing_row) }))
-            },
+            |parts, _: NoArguments| async move { Ok(json!({ "outgoing": connections(&parts) })) },
         ),
         operation(
             "kladka.outgoing.ping",
@@ -84,7 +83,12 @@ async fn ping(parts: &Parts, name: &str) -> Result<Json, Fault> {
     }
 }
 
-fn list(parts: &Parts, kind: &str, row: fn(&LiveObject) -> Json) -> Vec<Json> {
+fn connections(parts: &Parts) -> Vec<Json> {
+    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
+    list(parts, "outgoing", row)
+}
+
+fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
     let live = parts.configuration.runtime.live();
     let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
     live.objects.values().filter(wanted).map(row).collect()
@@ -103,7 +107,7 @@ fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject,
     found.ok_or_else(|| {
         let fault = Fault::new(
             Code::UnknownObject,
-            format!("there is no {kind} named '{name}'"),
+            format!("there is no {} named '{name}'", noun(kind)),
         );
         match closest(
             name,
@@ -115,6 +119,13 @@ fn find<'a>(live: &'a LiveSet, kind: &str, name: &str) -> Result<&'a LiveObject,
             None => fault,
         }
     })
+}
+
+fn noun(kind: &str) -> &str {
+    match kind {
+        "outgoing" => "outgoing connection",
+        other => other,
+    }
 }
 
 fn object(object: &LiveObject) -> Json {
@@ -139,11 +150,21 @@ fn channel_row(object: &LiveObject) -> Json {
     merge(row, state(object))
 }
 
-fn outgoing_row(object: &LiveObject) -> Json {
+fn outgoing_row(object: &LiveObject, variables: &dyn Variables) -> Json {
+    let url = object.stored.body.get("url").and_then(Json::as_str);
     let row = json!({
-        "name": object.stored.id.name, "kind": object.stored.id.kind, "address": object.stored.body.get("url"),
+        "name": object.stored.id.name, "kind": object.stored.id.kind,
+        "address": url.map(|url| address(url, variables)), "url": url,
     });
     merge(row, state(object))
+}
+
+/// Returns where an address leads; a secret in it stays a reference, one that cannot be filled in stays as written.
+fn address(url: &str, variables: &dyn Variables) -> String {
+    if url.contains("${secret.") {
+        return url.to_owned();
+    }
+    resolve_text(url, variables).unwrap_or_else(|_unset| url.to_owned())
 }
 
 fn state(object: &LiveObject) -> Json {

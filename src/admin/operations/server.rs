@@ -30,6 +30,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
 }
 
 async fn status(parts: &Parts) -> Result<serde_json::Value, Fault> {
+    let rev = parts.configuration.store.head().await?;
     let live = parts.configuration.runtime.live();
     let count = |kind: &str| {
         live.objects
@@ -49,11 +50,10 @@ async fn status(parts: &Parts) -> Result<serde_json::Value, Fault> {
         .collect();
     let faults = parts.deployer.status().len();
     let uptime = Millis::seconds(parts.started.elapsed().as_secs());
-    let rev = parts.configuration.store.head().await?;
     Ok(json!({
+        "rev": rev,
         "state": if parts.stop.is_cancelled() { "draining" } else if degraded.is_empty() && faults == 0 { "ok" } else { "degraded" },
         "mode": parts.mode,
-        "rev": rev,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "uptime": uptime.to_string(),

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
-use crate::contract::{Declaration, Field, Native, Services as _};
-use crate::deploy::{Deployer, Origin, Siblings, Which};
+use crate::contract::{Declaration, Field, Native, Placement, Services as _};
+use crate::deploy::{Deployer, Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
 
@@ -117,12 +117,15 @@ fn changes(deployer: &Arc<Deployer>) -> Vec<Arc<dyn Native>> {
             "Loads scripts again.",
             deployer,
             |deployer, input: Reload| async move {
-                let which = if input.names.is_empty() {
-                    Which::All
-                } else {
-                    Which::Names(input.names)
-                };
-                deployer.reload(which, Origin::way(AUTHOR)).await
+                let origin = Origin::way(AUTHOR);
+                if input.names.is_empty() {
+                    return deployer.reload(Which::All, origin).await;
+                }
+                let names = input.names.clone();
+                only(
+                    deployer.reload(Which::Names(input.names), origin).await?,
+                    &names,
+                )
             },
         ),
         operation(
@@ -171,6 +174,21 @@ fn member(file: File) -> Result<(String, Vec<u8>), Fault> {
     Ok((file.name, bytes))
 }
 
+/// Keeps of a report what was asked for and what changed with it; a name that no file defines is an error.
+fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
+    let unknown = report
+        .faults
+        .iter()
+        .find(|fault| fault.code() == Code::UnknownService);
+    if let Some(fault) = unknown {
+        return Err(fault.clone());
+    }
+    report
+        .services
+        .retain(|line| names.contains(&line.name) || line.outcome != Outcome::Same);
+    Ok(report)
+}
+
 fn rows(parts: &Parts) -> Vec<Json> {
     let row = |info: crate::deploy::ServiceInfo| {
         let (exposed, calls) = exposure(parts, info.name.as_str());
@@ -184,8 +202,8 @@ fn rows(parts: &Parts) -> Vec<Json> {
     parts.deployer.list().into_iter().map(row).collect()
 }
 
-/// Returns the formats a service is exposed in, and the messages its channels took.
-fn exposure(parts: &Parts, name: &str) -> (Vec<&'static str>, u64) {
+/// Returns the formats a service is exposed in and the jobs that call it, and the messages its channels took.
+fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     let live = parts.configuration.runtime.live();
     let routes = live
         .objects
@@ -194,18 +212,26 @@ fn exposure(parts: &Parts, name: &str) -> (Vec<&'static str>, u64) {
     let mut formats = Vec::new();
     let mut calls = 0;
     for route in routes.filter(|route| route.plan.service.as_str() == name) {
-        formats.push(route.plan.format.name());
+        formats.push(route.plan.format.name().to_owned());
         calls += route.stats.calls();
     }
+    let jobs = live.objects.values().filter(|object| {
+        object.stored.id.kind == "job"
+            && object
+                .stored
+                .body
+                .get("service")
+                .is_some_and(|service| service == name)
+    });
+    formats.extend(jobs.map(|job| format!("job:{}", job.stored.id.name)));
     (formats, calls)
 }
 
 async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
     let detail = parts.deployer.show(name).await?;
-    let declaration = parts.registry.load().find(name.as_str());
-    let declaration = declaration
-        .as_ref()
-        .map(|entry| entry.service.declaration());
+    let entry = parts.registry.load().find(name.as_str());
+    let placement = entry.as_ref().map(|entry| entry.service.placement());
+    let declaration = entry.as_ref().map(|entry| entry.service.declaration());
     let mut shown = json!(detail.service);
     let (exposed, calls) = exposure(parts, name.as_str());
     if let Some(shown) = shown.as_object_mut() {
@@ -215,6 +241,10 @@ async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
         shown.insert("text".to_owned(), json!(detail.text));
         shown.insert("exposed".to_owned(), json!(exposed));
         shown.insert("calls".to_owned(), json!(calls));
+        shown.insert(
+            "threads".to_owned(),
+            json!(placement.map(Placement::as_str)),
+        );
         shown.insert(
             "input".to_owned(),
             json!(declaration.and_then(|own| fields(own.input.as_deref()))),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hyper::service::service_fn;
@@ -15,6 +15,7 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::connect::http::bare::Instead;
 use crate::connect::http::exchange::{Peer, respond};
 use crate::connect::http::server::Shared;
 use crate::connect::http::watch::{Flight, Watch};
@@ -56,6 +57,7 @@ async fn exchange<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let builder = builder(&shared);
+    let refusals = Arc::clone(&shared);
     let peer = Rc::new(Peer {
         core,
         shared,
@@ -71,6 +73,8 @@ async fn exchange<S>(
     let io = TokioIo::new(Watched {
         stream,
         watch: Rc::clone(&watch),
+        shared: refusals,
+        instead: Instead::default(),
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut timer = pin!(Timer::new(&watch));
@@ -170,6 +174,8 @@ impl Timer {
 struct Watched<S> {
     stream: S,
     watch: Rc<Watch>,
+    shared: Arc<Shared>,
+    instead: Instead,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -202,7 +208,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let this = &mut *self;
+        if this.instead.takes(bytes, &this.shared.fallback) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
         self.note(&polled);
         polled
     }
@@ -212,7 +222,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let this = &mut *self;
+        if let [only] = slices
+            && this.instead.takes(only, &this.shared.fallback)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         self.note(&polled);
         polled
     }
@@ -222,10 +238,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let this = &mut *self;
+        ready!(this.instead.poll_send(Pin::new(&mut this.stream), cx))?;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        ready!(this.instead.poll_send(Pin::new(&mut this.stream), cx))?;
+        Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

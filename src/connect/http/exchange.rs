@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, Version, header};
+use http::{HeaderMap, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 
 use crate::base::{ByteSize, Cid, Code, Fault, HttpMeta, Inbound, Meta, Reply, Text};
@@ -99,7 +99,10 @@ async fn answer(peer: &Peer, cid: Cid, parts: Parts, body: Incoming) -> (Reply, 
         }
     };
     tracing::debug!(cid = %inbound.cid, code = fault.code_text(), error = fault.message(), "Request refused.");
-    let ends = matches!(fault.code(), Code::BodyTooLarge | Code::RequestTimeout);
+    let ends = matches!(
+        fault.code(),
+        Code::BadRequest | Code::BodyTooLarge | Code::RequestTimeout
+    );
     (render(shared, route.as_deref(), &fault, &inbound), ends)
 }
 
@@ -183,7 +186,22 @@ fn check_head(parts: &Parts, shared: &Shared) -> Result<(), Fault> {
         );
         return Err(Fault::new(Code::HeadersTooLarge, message));
     }
+    check_coding(headers)?;
     check_host(parts)
+}
+
+/// Checks that a body is chunked at most: other codings are read in different ways by different servers.
+fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (first, second) = (codings.next(), codings.next());
+    let chunked = first.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if chunked && second.is_none() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::BadRequest,
+        "the transfer encoding must be chunked, or none",
+    ))
 }
 
 /// Checks that a request names one host, and the same everywhere.

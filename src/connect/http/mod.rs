@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod bare;
 mod body;
 mod call;
 mod channel;
@@ -27,7 +28,7 @@ pub(crate) use fallback::Fallback;
 pub(crate) use outgoing::HttpOutgoing;
 pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
-pub(crate) use server::{HttpLimits, Shared, State, accept, start_cores};
+pub(crate) use server::{HttpLimits, Shared, State, Threads, accept, start_cores};
 pub(crate) use watch::Timeouts;
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::tasks::Tasks;
 
 /// The resource that is played.
 const RESOURCE: &str = "DailyTreasuryRealLongTermRateAverageData";
+/// What is said at the root, for people and for `kladka outgoing ping`.
+const ABOUT: &str =
+    "This is Kladka's demo partner. It plays the Treasury out of tests/fixtures/treasury/.\n";
 /// What is served for a month without a recording.
 const EMPTY: &str = r#"<?xml version="1.0" encoding="utf-8" standalone="yes"?>
 <feed xml:base="http://data.treasury.gov/Feed.svc/" xmlns:d="http://schemas.microsoft.com/ado/2007/08/dataservices" xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" xmlns="http://www.w3.org/2005/Atom">
@@ -90,6 +93,7 @@ async fn answer(
     let resource = request.uri().path().rsplit('/').next() == Some(RESOURCE);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     Ok(match filter(request.uri().query().unwrap_or_default()) {
+        _ if request.uri().path() == "/" => plain(StatusCode::OK, ABOUT),
         _ if !resource => plain(StatusCode::NOT_FOUND, "no such resource\n"),
         _ if !reads => plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
         Err(why) => plain(StatusCode::BAD_REQUEST, why),
@@ -185,6 +189,11 @@ mod tests {
         }
         assert_eq!(ask(&format!("/{RESOURCE}")).await.unwrap().status(), 200);
         assert_eq!(ask("/other").await.unwrap().status(), 404);
+        let root = ask("/").await.unwrap();
+        assert_eq!(
+            (root.status().as_u16(), root.text().await.unwrap()),
+            (200, ABOUT.to_owned())
+        );
         assert_eq!(
             ask(&format!("/{RESOURCE}?$filter=1"))
                 .await

@@ -17,7 +17,7 @@ use crate::connect::http::connection;
 use crate::connect::http::fallback::Fallback;
 use crate::connect::http::router::Router;
 use crate::connect::http::watch::{Timeouts, Watch};
-use crate::contract::{Accepted, Answer, Core, Dispatch, Invocation, Work};
+use crate::contract::{Accepted, Answer, Core, Dispatch, Handover, Invocation, Work};
 use crate::gateway::Gateway;
 use crate::net::ServerTls;
 use crate::service;
@@ -199,30 +199,88 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// How many threads the data plane has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Threads {
+    /// Those that take messages; at least one.
+    pub(crate) cores: usize,
+    /// Those that long calls have for themselves; with none, long calls run beside the others.
+    pub(crate) long: usize,
+}
+
 /// Starts the threads of the data plane. They end once the soft token is cancelled and nothing runs, or by the
 /// hard token.
 pub(crate) fn start_cores(
-    count: usize,
+    count: Threads,
     shared: &Arc<Shared>,
 ) -> Result<(Dispatch, Vec<JoinHandle<()>>), Fault> {
-    let (mut queues, mut threads) = (Vec::new(), Vec::new());
-    for index in 0..count.max(1) {
-        let (queue, work) = mpsc::channel(QUEUE);
-        threads.push(start_core(index, work, Arc::clone(shared))?);
-        queues.push(queue);
+    let mut threads = Vec::new();
+    let mut queues = Vec::new();
+    for index in 0..count.long {
+        let seat = Seat::long(index);
+        queues.push(start_core(seat, shared, &mut threads)?);
+    }
+    let long = (count.long > 0).then(|| Dispatch::new(queues));
+    let mut queues = Vec::new();
+    for index in 0..count.cores.max(1) {
+        let seat = Seat::shared(index, long.clone());
+        queues.push(start_core(seat, shared, &mut threads)?);
     }
     Ok((Dispatch::new(queues), threads))
 }
 
-fn start_core(
+/// What becomes a core once its thread runs.
+struct Seat {
+    name: String,
     index: usize,
-    work: mpsc::Receiver<Work>,
-    shared: Arc<Shared>,
-) -> Result<JoinHandle<()>, Fault> {
+    /// The way to the long cores; `None` makes no difference to those themselves.
+    long: Option<Dispatch>,
+    /// Whether it takes messages.
+    shared: bool,
+}
+
+impl Seat {
+    fn shared(index: usize, long: Option<Dispatch>) -> Self {
+        let name = format!("core-{index}");
+        Self {
+            name,
+            index,
+            long,
+            shared: true,
+        }
+    }
+
+    fn long(index: usize) -> Self {
+        let name = format!("long-{index}");
+        Self {
+            name,
+            index,
+            long: None,
+            shared: false,
+        }
+    }
+
+    async fn serve(self, work: mpsc::Receiver<Work>, shared: Arc<Shared>) {
+        let core = Rc::new(Core::with_long(self.index, self.long));
+        if self.shared {
+            serve_core(core, work, shared).await;
+        } else {
+            serve_long(core, work, shared).await;
+        }
+    }
+}
+
+fn start_core(
+    seat: Seat,
+    shared: &Arc<Shared>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<mpsc::Sender<Work>, Fault> {
+    let (queue, work) = mpsc::channel(QUEUE);
+    let (name, shared) = (seat.name.clone(), Arc::clone(shared));
     let failed = |error: &dyn std::fmt::Display| {
         Fault::new(
             Code::Internal,
-            format!("core {index} does not start: {error}"),
+            format!("thread {name} does not start: {error}"),
         )
     };
     let (started, outcome) = std::sync::mpsc::channel();
@@ -237,17 +295,18 @@ fn start_core(
             Err(error) => return started.send(Err(error)).unwrap_or_default(),
         };
         started.send(Ok(())).unwrap_or_default();
-        runtime.block_on(serve_core(Rc::new(Core::new(index)), work, shared));
+        runtime.block_on(seat.serve(work, shared));
     };
     let thread = std::thread::Builder::new()
-        .name(format!("core-{index}"))
+        .name(name.clone())
         .stack_size(STACK);
     let thread = thread.spawn(run).map_err(|error| failed(&error))?;
     match outcome.recv() {
-        Ok(Ok(())) => Ok(thread),
-        Ok(Err(error)) => Err(failed(&error)),
-        Err(error) => Err(failed(&error)),
+        Ok(Ok(())) => threads.push(thread),
+        Ok(Err(error)) => return Err(failed(&error)),
+        Err(error) => return Err(failed(&error)),
     }
+    Ok(queue)
 }
 
 /// What runs on a core now.
@@ -296,20 +355,77 @@ pub(crate) async fn serve_core(
     }
 }
 
+/// Runs a core for long calls. It outlives those that hand calls over, or their last calls could not end.
+async fn serve_long(core: Rc<Core>, mut queue: mpsc::Receiver<Work>, shared: Arc<Shared>) {
+    let running = Rc::new(Running::default());
+    loop {
+        tokio::select! {
+            work = queue.recv() => match work {
+                Some(work) => take(&core, &shared, &running, work),
+                None => break,
+            },
+            () = shared.tasks.hard.cancelled() => break,
+        }
+    }
+}
+
 fn take(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, work: Work) {
     match work {
         Work::Socket(accepted) => serve_socket(core, shared, running, accepted),
         Work::Call(invocation, reply) => {
-            let (core, running) = (Rc::clone(core), Rc::clone(running));
-            running.calls.set(running.calls.get() + 1);
-            drop(tokio::task::spawn_local(async move {
-                call(&core, &invocation, reply).await;
-                running.calls.set(running.calls.get() - 1);
-                running.changed.notify_one();
-            }));
+            let core = Rc::clone(core);
+            let call = async move {
+                let Invocation {
+                    ctx,
+                    service,
+                    input,
+                } = *invocation;
+                service::invoke(&core, &ctx, service.as_str(), input).await
+            };
+            spawn(running, call, reply);
         }
-        Work::Sweep => (shared.sweep)(core),
+        Work::Run(handover, reply) => {
+            let core = Rc::clone(core);
+            let call = async move {
+                let Handover {
+                    ctx,
+                    service,
+                    input,
+                } = *handover;
+                service::run(&core, &ctx, &*service, input).await
+            };
+            spawn(running, call, reply);
+        }
+        Work::Sweep => {
+            (shared.sweep)(core);
+            // One of them is enough to pass it on.
+            if let Some(long) = core.long.clone().filter(|_| core.index == 0) {
+                drop(tokio::task::spawn_local(async move { long.sweep().await }));
+            }
+        }
     }
+}
+
+/// Runs a call for someone elsewhere; whoever stops waiting cancels it.
+fn spawn(
+    running: &Rc<Running>,
+    call: impl Future<Output = Result<Answer, Fault>> + 'static,
+    mut reply: oneshot::Sender<Result<Answer, Fault>>,
+) {
+    let running = Rc::clone(running);
+    running.calls.set(running.calls.get() + 1);
+    drop(tokio::task::spawn_local(async move {
+        let answer = tokio::select! {
+            answer = call => Some(answer),
+            () = reply.closed() => None,
+        };
+        if let Some(answer) = answer {
+            // The caller may have gone in this very moment.
+            drop(reply.send(answer));
+        }
+        running.calls.set(running.calls.get() - 1);
+        running.changed.notify_one();
+    }));
 }
 
 fn serve_socket(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, accepted: Accepted) {
@@ -331,25 +447,6 @@ fn serve_socket(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, ac
         running.connections.borrow_mut().remove(&number);
         running.changed.notify_one();
     }));
-}
-
-/// Calls a service for the control plane; whoever stops waiting cancels it.
-async fn call(
-    core: &Rc<Core>,
-    invocation: &Invocation,
-    mut reply: oneshot::Sender<Result<Answer, Fault>>,
-) {
-    let Invocation {
-        ctx,
-        service,
-        input,
-    } = invocation;
-    let answer = tokio::select! {
-        answer = service::invoke(core, ctx, service.as_str(), input.clone()) => answer,
-        () = reply.closed() => return,
-    };
-    // The caller may have gone in this very moment.
-    drop(reply.send(answer));
 }
 
 /// Accepts connections until the soft token is cancelled, and deals them to the cores.

@@ -304,8 +304,9 @@ async fn a_deployment_logs_what_operators_look_for() {
         has("INFO Uploaded package id:[1], payload_name:[linuxjournal.mini]"),
         "{text}"
     );
+    assert!(text.contains("ERROR Script could not be loaded."), "{text}");
     assert!(
-        text.contains("error[KL-S100]: no\n  --> scripts/b.mini:2:1"),
+        text.contains(r"error[KL-S100]: no\n  --> scripts/b.mini:2:1"),
         "{text}"
     );
     project.end().await;

@@ -12,8 +12,10 @@ use tokio::sync::OnceCell;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Text, Value};
 use crate::contract::{
-    Answer, Call, Core, CoreLocal, Ctx, Declaration, HostFn, Service, Source, SourceSet,
+    Answer, Call, Core, CoreLocal, Ctx, Declaration, Handover, HostFn, Placement, Service, Source,
+    SourceSet,
 };
+use crate::script::conduct::Conduct;
 use crate::script::lua::convert::Reader;
 use crate::script::lua::diagnostic;
 use crate::script::lua::poll::{Bounds, Metered};
@@ -40,6 +42,7 @@ pub(crate) struct Program {
     set: Arc<SourceSet>,
     source: Arc<Source>,
     declaration: Arc<Declaration>,
+    conduct: Conduct,
 }
 
 impl Program {
@@ -56,6 +59,7 @@ impl Program {
             tables,
             set,
             source: Arc::clone(source),
+            conduct: Conduct::new(declaration.is_long()),
             declaration: Arc::new(declaration),
         })
     }
@@ -73,6 +77,14 @@ impl Service for LuaService {
         &self.program.declaration
     }
 
+    fn placement(&self) -> Placement {
+        if self.program.conduct.is_long() {
+            Placement::Long
+        } else {
+            Placement::Shared
+        }
+    }
+
     fn call<'a>(
         &'a self,
         core: &'a Rc<Core>,
@@ -80,6 +92,16 @@ impl Service for LuaService {
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         Box::pin(async move {
+            if self.program.conduct.is_long()
+                && let Some(long) = &core.long
+            {
+                let handover = Handover {
+                    ctx: ctx.clone(),
+                    service: Arc::new(Self::new(Arc::clone(&self.program))),
+                    input,
+                };
+                return long.hand_over(handover).await;
+            }
             let instances = core.local::<Instances>();
             let slot = instances.slot(&self.program);
             let make = || Instance::make(core, ctx, &self.program);
@@ -88,7 +110,7 @@ impl Service for LuaService {
                 Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
             };
             instances.evict(self.program.id);
-            let result = instance.run(core, ctx, input).await;
+            let result = instance.run(core, ctx, &self.program, input).await;
             if instance.spoiled.get() {
                 instances.replace(self.program.id, &slot);
             }
@@ -239,11 +261,22 @@ impl Instance {
         }))
     }
 
-    async fn run(&self, core: &Rc<Core>, ctx: &Ctx, input: Value) -> Result<Answer, Fault> {
+    async fn run(
+        &self,
+        core: &Rc<Core>,
+        ctx: &Ctx,
+        program: &Program,
+        input: Value,
+    ) -> Result<Answer, Fault> {
         let limits = ctx.limits;
         let call = call_of(core, ctx, &self.declaration);
         let budget = Duration::from_millis(limits.cpu_ms);
-        let running = Running::new(call, budget, Manners::Shared);
+        let measured = program.conduct.watch();
+        let running = Running::observed(call, budget, Manners::Shared, measured);
+        let _observed = Observed {
+            program,
+            running: &running,
+        };
         let opened = self.vm.context.open(&self.vm.lua, &self.vm.bridge, input);
         let (context, response) = opened.map_err(|error| diagnostic::fault_of(&error))?;
         let bounds = Bounds {
@@ -266,6 +299,27 @@ impl Instance {
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
             (None, Ok(())) => answer(&response),
+        }
+    }
+}
+
+/// Notes how a call went when it ends, also by being dropped.
+struct Observed<'a> {
+    program: &'a Program,
+    running: &'a Running,
+}
+
+impl Drop for Observed<'_> {
+    fn drop(&mut self) {
+        let call = &self.running.call;
+        if call.core.long.is_none() {
+            // There is no other place to run.
+            return;
+        }
+        let measured = self.running.is_measured();
+        if self.program.conduct.note(self.running.longest(), measured) {
+            let service = call.service.name.as_str();
+            tracing::info!(service, "Service moved to its own threads.");
         }
     }
 }

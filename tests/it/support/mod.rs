@@ -1,11 +1,16 @@
 //! What the tests share: the real binary as a server, and the peers it talks to.
+#![expect(dead_code, reason = "not every test needs every part")]
 
 mod curl;
 mod log;
+mod peer;
+mod raw;
 mod redis;
 mod server;
 
 pub(crate) use curl::{Curl, Reply};
+pub(crate) use peer::{Does, Peer};
+pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
 pub(crate) use server::TestServer;
 

@@ -9,7 +9,7 @@ use super::{TempDir, eventually};
 pub(crate) struct Redis {
     child: Child,
     port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Redis {
@@ -21,32 +21,38 @@ impl Redis {
             .unwrap()
             .port();
         let dir = TempDir::new();
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
-            .arg(dir.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        let redis = Self {
-            child,
-            port,
-            _dir: dir,
-        };
-        eventually("redis-server accepts", || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        let child = spawn(port, &dir);
+        let redis = Self { child, port, dir };
+        redis.wait();
         redis
+    }
+
+    /// Stops it without a word, as a frozen machine would.
+    pub(crate) fn freeze(&self) {
+        super::server::signal(self.child.id(), "STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        super::server::signal(self.child.id(), "CONT");
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again at the same port.
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.dir);
+        self.wait();
+    }
+
+    fn wait(&self) {
+        eventually("redis-server accepts", || {
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
     }
 
     /// Returns its URL.
@@ -60,4 +66,16 @@ impl Drop for Redis {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+fn spawn(port: u16, dir: &TempDir) -> Child {
+    let port = port.to_string();
+    Command::new("redis-server")
+        .args(["--port", &port, "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .arg(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed")
 }

@@ -215,7 +215,8 @@ fn done(output: &Output) -> Command {
     }
 }
 
-fn signal(pid: u32, name: &str) {
+/// Sends a signal by name.
+pub(super) fn signal(pid: u32, name: &str) {
     let sent = Process::new("kill")
         .arg(format!("-{name}"))
         .arg(pid.to_string())

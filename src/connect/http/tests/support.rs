@@ -15,7 +15,9 @@ use crate::base::{
     ByteSize, Fault, Inbound, LocalBoxFuture, Millis, ObjectName, Place, Reply, ServiceName, Text,
     Value,
 };
-use crate::connect::http::{Fallback, HttpLimits, Router, Shared, State, accept, start_cores};
+use crate::connect::http::{
+    Fallback, HttpLimits, Router, Shared, State, Threads, accept, start_cores,
+};
 use crate::contract::{
     Answer, Binding, ChannelPlan, Core, Ctx, Declaration, Decoded, Dispatch, Entry, Format,
     FormatMaker, FormatOptions, HttpBinding, Limits, Service,
@@ -247,7 +249,7 @@ impl TestServer {
         let shared = Arc::new(shared);
         shared.routes.store(Arc::new(router(&registry)));
         shared.set_state(State::Ready);
-        let (dispatch, threads) = start_cores(2, &shared).unwrap();
+        let (dispatch, threads) = start_cores(Threads { cores: 2, long: 0 }, &shared).unwrap();
         let listener = crate::net::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = accept(listener, dispatch.clone(), &shared).unwrap();
         Self {
