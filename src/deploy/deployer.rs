@@ -9,7 +9,7 @@ use crate::base::{Clock, Code, Fault};
 use crate::contract::Engine;
 use crate::deploy::load::{Image, Loader};
 use crate::deploy::options::Options;
-use crate::deploy::report::{Report, ServiceInfo, State as Health};
+use crate::deploy::report::{Report, ServiceInfo, State as Health, distinct};
 use crate::deploy::scan::{Scan, Scanner};
 use crate::deploy::settled::{Settle, Trust};
 use crate::deploy::state::{Serving, State};
@@ -158,7 +158,7 @@ impl Deployer {
         let services = state.serving.values().map(|serving| info(state, serving));
         self.view.store(Arc::new(View {
             services: services.collect(),
-            faults,
+            faults: distinct(faults),
             image: state.image.clone(),
         }));
         self.tell();

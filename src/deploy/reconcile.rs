@@ -7,7 +7,7 @@ use crate::base::{Code, Fault, Place, ServiceName, closest};
 use crate::deploy::apply::Change;
 use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
-use crate::deploy::report::{Origin, Report, Which};
+use crate::deploy::report::{Origin, Report, Which, distinct};
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::print;
@@ -185,7 +185,7 @@ impl Deployer {
 
 /// Logs one block for each fault.
 pub(in crate::deploy) fn log_faults(faults: &[Fault]) {
-    for fault in faults {
+    for fault in distinct(faults.iter().cloned()) {
         let (code, diagnostic) = (fault.code_text(), fault.block());
         let detail = fault.detail_text();
         tracing::error!(code, detail, diagnostic, "Script could not be loaded.");

@@ -1,6 +1,6 @@
 //! Objects as files: read, check, plan, export. Knows no kind by name.
 //!
-//! [`Files`] are read and checked by [`load`] into a [`WantedSet`]; every problem comes back at
+//! [`Files`] are read and checked by [`load`] into a [`wanted::WantedSet`]; every problem comes back at
 //! once, with file, line and column. [`plan()`] compares it with the stored objects;
 //! [`Plan::changes`] is what to write.
 
