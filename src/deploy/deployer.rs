@@ -187,7 +187,7 @@ fn info(state: &State, serving: &Serving) -> ServiceInfo {
         let on_disk = state.problems.get(path).into_iter();
         on_disk.chain(state.refused.get(path)).flatten().cloned()
     };
-    let faults: Vec<Fault> = own.flat_map(wrong).collect();
+    let faults = distinct(own.flat_map(wrong));
     ServiceInfo {
         name: declaration.name.clone(),
         revision: entry.revision,
