@@ -17,7 +17,7 @@ type Answer = Result<Response<Full<Bytes>>, Infallible>;
 pub(crate) fn serve(kind: &str, port: u16, redis_port: u16) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build_local(Default::default())
+        .build_local(tokio::runtime::LocalOptions::default())
         .unwrap();
     runtime.block_on(async {
         let redis = match kind {

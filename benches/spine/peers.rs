@@ -140,7 +140,7 @@ pub(crate) fn kladka_on(project: &Path, kvdb: &str) -> (Running, serde_json::Val
         &["start", "--project", project.to_str().unwrap()],
         &variables,
     );
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let text = fs::read_to_string(&endpoints).unwrap_or_default();
         if let Ok(endpoints) = serde_json::from_str(&text) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use crate::base::{Cid, Code, Fault, Faults};
 use crate::config::Project;
@@ -168,13 +169,14 @@ impl Configuration {
     }
 
     /// Returns all stored objects as text.
-    pub(crate) async fn export(&self, format: ExportFormat) -> Result<String, Fault> {
+    pub(crate) async fn export(&self, format: ExportFormat) -> Result<Json, Fault> {
         let objects = self.store.objects().await?;
         let exported = enmasse::export(&objects, self.kinds, enmasse::Secrets::AsReferences);
-        Ok(match format {
+        let text = match format {
             ExportFormat::Yaml => exported.to_yaml(),
             ExportFormat::Json => exported.to_json(),
-        })
+        };
+        Ok(json!({ "text": text, "secrets": exported.secrets }))
     }
 
     fn files(&self, selection: &Selection) -> Result<Files, Faults> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::base::{BoxFuture, Code, Fault};
@@ -15,22 +15,33 @@ struct Operation<F> {
     run: F,
 }
 
-/// Returns the operation `name` that runs `run`. Unknown arguments are refused if the input type says so.
-pub(super) fn operation<I, O, F, R>(
+/// The input of operations that take no arguments.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoArguments {
+    #[serde(skip)]
+    _none: (),
+}
+
+/// Returns the operation `name` that runs `run` on `state`. Unknown arguments are refused if the input type says so.
+pub(super) fn operation<S, I, O, F, R>(
     name: &'static str,
     doc: &'static str,
+    state: &S,
     run: F,
 ) -> Arc<dyn Native>
 where
+    S: Clone + Send + Sync + 'static,
     I: DeserializeOwned,
     O: Serialize,
-    F: Fn(I) -> R + Send + Sync + 'static,
+    F: Fn(S, I) -> R + Send + Sync + 'static,
     R: Future<Output = Result<O, Fault>> + Send + 'static,
 {
+    let state = state.clone();
     let run = move |input: Json| -> BoxFuture<'static, Result<Json, Fault>> {
         let input = serde_json::from_value(input)
             .map_err(|error| Fault::new(Code::BadArguments, format!("{name}: {error}")));
-        let running = input.map(&run);
+        let running = input.map(|input| run(state.clone(), input));
         Box::pin(async move {
             let output = running?.await?;
             serde_json::to_value(output)
@@ -70,9 +81,12 @@ mod tests {
 
     #[tokio::test]
     async fn arguments_are_typed_and_an_unknown_one_is_named() {
-        let add = operation("kladka.test.add", "Adds.", |pair: Pair| async move {
-            Ok(pair.a + pair.b)
-        });
+        let add = operation(
+            "kladka.test.add",
+            "Adds.",
+            &(),
+            |(), pair: Pair| async move { Ok(pair.a + pair.b) },
+        );
         assert_eq!(
             add.call(serde_json::json!({"a": 1, "b": 2})).await.unwrap(),
             3

@@ -38,7 +38,7 @@ pub enum Value {
     /// A UUID.
     Uuid(Uuid),
     /// Values in order.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Named values in order.
     Map(Map),
     /// A host object that scripts hold, such as an XML node; no format can write it.

@@ -20,7 +20,7 @@ pub(super) struct Global {
     /// The project directory
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     pub(super) project: PathBuf,
-    /// The server's admin address; default: the one that runs on the project (or KLADKA_SERVER)
+    /// The server's admin address; default: the one that runs on the project (or `KLADKA_SERVER`)
     #[arg(long, global = true, value_name = "URL")]
     pub(super) server: Option<String>,
     /// The admin token; default: the token file of the data directory (or `KLADKA_TOKEN`)

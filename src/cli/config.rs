@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::base::{Code, Exit, Fault};
 use crate::cli::args::{ConfigCommand, ExportFormat, Global, PlanSource};
 use crate::cli::client::Client;
-use crate::cli::out::{Out, cell, code};
+use crate::cli::out::{self, Out, cell, code};
 use crate::cli::{DONE, Ended, Failure};
 use crate::config::{Environment, Project};
 use crate::server::validate;
@@ -135,7 +135,14 @@ fn export(global: &Global, format: ExportFormat, out: Out) -> Result<ExitCode, F
         ExportFormat::Yaml | ExportFormat::Json => "json",
     };
     let export = Client::new(global)?.call("kladka.config.export", &json!({ "format": format }))?;
-    out.data(cell(&export, "text").trim_end());
+    out::data(cell(&export, "text").trim_end());
+    let secrets = export.get("secrets").and_then(Json::as_array);
+    for secret in secrets.into_iter().flatten() {
+        let (name, field) = (cell(secret, "name"), cell(secret, "field"));
+        out.talk(&format!(
+            "left out: set the secret {name} ({field}) where this is applied"
+        ));
+    }
     Ok(DONE)
 }
 

@@ -19,12 +19,12 @@ pub(super) struct Out {
     pub(super) json: bool,
 }
 
-impl Out {
-    /// Prints data.
-    pub(super) fn data(self, text: &str) {
-        println!("{text}");
-    }
+/// Prints data.
+pub(super) fn data(text: &str) {
+    println!("{text}");
+}
 
+impl Out {
     /// Prints talk.
     pub(super) fn talk(self, text: &str) {
         if !self.json {

@@ -48,7 +48,7 @@ pub(super) fn stop(global: &Global, out: Out) -> Ended {
     let lock = data_dir(global, &Environment::of_process())?.join("lock");
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(File::open(lock).and_then(|file| file.lock_shared())));
-    match receiver.recv_timeout(Duration::from_secs(60)) {
+    match receiver.recv_timeout(Duration::from_mins(1)) {
         Ok(_released) => {
             out.document(&answer, |answer| {
                 format!("stopped (process {})", cell(answer, "pid"))

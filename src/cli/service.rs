@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::base::{Code, Exit, Fault};
 use crate::cli::args::{Global, ServiceCommand};
 use crate::cli::client::Client;
-use crate::cli::out::{Out, cell, code, listing};
+use crate::cli::out::{self, Out, cell, code, listing};
 use crate::cli::{DONE, Ended};
 
 pub(super) fn run(global: &Global, command: ServiceCommand, out: Out) -> Ended {
@@ -25,23 +25,21 @@ pub(super) fn run(global: &Global, command: ServiceCommand, out: Out) -> Ended {
         } => invoke(&client, &name, &payload, &pairs, out),
         ServiceCommand::Reload { name, .. } => {
             let names: Vec<String> = name.into_iter().collect();
-            report(
-                &client.call("kladka.service.reload", &json!({ "names": names }))?,
-                out,
-            )
+            let done = client.call("kladka.service.reload", &json!({ "names": names }))?;
+            Ok(report(&done, out))
         }
         ServiceCommand::History { name } => history(&client, &name, out),
         ServiceCommand::Rollback { name, revision } => {
             let input = json!({ "name": name, "revision": revision_number(revision)? });
-            report(&client.call("kladka.service.rollback", &input)?, out)
+            Ok(report(
+                &client.call("kladka.service.rollback", &input)?,
+                out,
+            ))
         }
-        ServiceCommand::Delete { name, force } => report(
-            &client.call(
-                "kladka.service.delete",
-                &json!({ "name": name, "force": force }),
-            )?,
-            out,
-        ),
+        ServiceCommand::Delete { name, force } => {
+            let input = json!({ "name": name, "force": force });
+            Ok(report(&client.call("kladka.service.delete", &input)?, out))
+        }
     }
 }
 
@@ -52,10 +50,8 @@ pub(super) fn deploy(global: &Global, files: &[PathBuf], out: Out) -> Ended {
         .iter()
         .map(|path| packed(path))
         .collect::<Result<_, _>>()?;
-    report(
-        &client.call("kladka.service.deploy", &json!({ "files": files }))?,
-        out,
-    )
+    let done = client.call("kladka.service.deploy", &json!({ "files": files }))?;
+    Ok(report(&done, out))
 }
 
 fn packed(path: &Path) -> Result<Json, Fault> {
@@ -125,9 +121,9 @@ fn invoke(client: &Client, name: &str, payload: &str, pairs: &[String], out: Out
     if out.json {
         out.document(&answer, |_| String::new());
     } else if let Some(text) = output.as_str() {
-        out.data(text);
+        out::data(text);
     } else if !nothing {
-        out.data(&output.to_string());
+        out::data(&output.to_string());
     }
     let (ms, revision, cid) = (
         cell(&answer, "elapsed_ms"),
@@ -219,7 +215,7 @@ fn revision_number(text: Option<String>) -> Result<Option<u32>, Fault> {
 }
 
 /// Prints one line for each service of a report, and the diagnostics; exit 4 when something failed.
-fn report(report: &Json, out: Out) -> Result<ExitCode, crate::cli::Failure> {
+fn report(report: &Json, out: Out) -> ExitCode {
     out.document(report, |report| {
         let lines = report
             .get("services")
@@ -246,13 +242,11 @@ fn report(report: &Json, out: Out) -> Result<ExitCode, crate::cli::Failure> {
         out.talk("nothing changed");
     }
     let broken = !faults.is_empty() || lines.is_some_and(|lines| lines.iter().any(failed));
-    Ok(
-        if refused && broken || lines.is_some_and(|lines| lines.iter().any(failed)) {
-            code(Exit::Invalid)
-        } else {
-            DONE
-        },
-    )
+    if refused && broken || lines.is_some_and(|lines| lines.iter().any(failed)) {
+        code(Exit::Invalid)
+    } else {
+        DONE
+    }
 }
 
 fn report_line(line: &Json) -> String {

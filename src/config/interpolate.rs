@@ -108,7 +108,7 @@ pub(crate) fn resolve_all(
     (resolved, problems)
 }
 
-/// Fills the placeholders of a text that stands alone, such as `environment:`.
+/// Fills the placeholders of a text that stands alone, such as an address that is shown.
 pub(crate) fn resolve_text(text: &str, source: &dyn Variables) -> Result<String, Fault> {
     let parts = parse(text)?;
     parts.iter().map(|part| part.text(source)).collect()
@@ -122,11 +122,6 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
 /// Tells whether a text is one placeholder without a default, and so shows nothing itself.
 pub(crate) fn is_bare_placeholder(text: &str) -> bool {
     matches!(parse(text).as_deref(), Ok([Part::Of(one)]) if one.default.is_none())
-}
-
-/// Returns the problem of a text whose placeholders are written wrongly.
-pub(crate) fn check(text: &str) -> Option<Fault> {
-    parse(text).err()
 }
 
 fn fill(text: &str, schemas: &[Schema<'_>], source: &dyn Variables) -> Result<Value, Fault> {
@@ -411,7 +406,11 @@ mod tests {
         ] {
             let faults = filled(&json!({ "key": bad })).unwrap_err();
             assert_eq!(faults.0[0].code(), Code::ConfigConstraint, "{bad}");
-            assert_eq!(check(bad).unwrap().code(), Code::ConfigConstraint, "{bad}");
+            assert_eq!(
+                parse(bad).unwrap_err().code(),
+                Code::ConfigConstraint,
+                "{bad}"
+            );
         }
     }
 

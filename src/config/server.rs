@@ -302,13 +302,11 @@ fn unknown(key: &str, known: &toml::Table, path: &str) -> Fault {
         Code::ConfigUnknownKey,
         format!("config/server.toml: unknown key `{path}`"),
     );
-    match closest(key, known.keys().map(String::as_str)) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => {
-            let names: Vec<_> = known.keys().map(String::as_str).collect();
-            fault.hint(format!("Known here: {}.", names.join(", ")))
-        }
+    if let Some(near) = closest(key, known.keys().map(String::as_str)) {
+        return fault.hint(format!("Did you mean `{near}`?"));
     }
+    let names: Vec<_> = known.keys().map(String::as_str).collect();
+    fault.hint(format!("Known here: {}.", names.join(", ")))
 }
 
 /// Sets every known key that the environment names, in the type of its default.

@@ -86,7 +86,7 @@ pub enum Ty {
     /// Fields of their own.
     Model(Arc<Model>),
     /// Any number of the type.
-    List(Box<Ty>),
+    List(Box<Self>),
 }
 
 /// A named group of fields.

@@ -37,7 +37,7 @@ pub enum KvReply {
     /// A text.
     Data(Bytes),
     /// Replies in order; `hgetall` gives field, value, field, value.
-    List(Vec<KvReply>),
+    List(Vec<Self>),
 }
 
 /// A command under way.

@@ -1,7 +1,7 @@
 //! Backups of `scripts/`: a ring of the last so many, the oldest removed one by one.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -161,7 +161,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", scripts.join("link.mini")).unwrap();
         let path = create(&scripts, &ring, 5, SystemClock.now()).unwrap();
         let bytes = fs::read(path).unwrap();
-        let limits = crate::deploy::Limits::default();
+        let limits = crate::deploy::options::Limits::default();
         let mut files = crate::deploy::archive::unpack("b.tar.gz", &bytes, &limits).unwrap();
         files.sort();
         let expected = [("scripts/a.mini", "one"), ("scripts/sub/b.mini", "two")];

@@ -9,7 +9,7 @@ use crate::base::{Clock, Code, Fault};
 use crate::contract::Engine;
 use crate::deploy::load::{Image, Loader};
 use crate::deploy::options::Options;
-use crate::deploy::report::{Report, ServiceInfo, State as Health};
+use crate::deploy::report::{Report, ServiceInfo, State as Health, distinct};
 use crate::deploy::scan::{Scan, Scanner};
 use crate::deploy::settled::{Settle, Trust};
 use crate::deploy::state::{Serving, State};
@@ -92,6 +92,7 @@ impl Deployer {
     }
 
     /// Returns a counter that grows after each change that was tried, whatever became of it.
+    #[cfg(test)]
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
     }
@@ -160,7 +161,7 @@ impl Deployer {
         let services = state.serving.values().map(|serving| info(state, serving));
         self.view.store(Arc::new(View {
             services: services.collect(),
-            faults,
+            faults: distinct(faults),
             image: state.image.clone(),
         }));
         self.tell();
@@ -189,7 +190,7 @@ fn info(state: &State, serving: &Serving) -> ServiceInfo {
         let on_disk = state.problems.get(path).into_iter();
         on_disk.chain(state.refused.get(path)).flatten().cloned()
     };
-    let faults: Vec<Fault> = own.flat_map(wrong).collect();
+    let faults = distinct(own.flat_map(wrong));
     ServiceInfo {
         name: declaration.name.clone(),
         revision: entry.revision,

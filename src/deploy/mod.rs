@@ -32,12 +32,9 @@ mod watch;
 mod write;
 
 #[cfg(test)]
-mod mini;
-#[cfg(test)]
 mod tests;
 
-pub(crate) use deployer::{Deployer, OnSwap, Parts};
+pub(crate) use deployer::{Deployer, Parts};
 pub(crate) use operations::Siblings;
-pub(crate) use options::{Limits, Options};
-pub(crate) use report::{Line, Origin, Outcome, Report, ServiceDetail, ServiceInfo, State, Which};
-pub(crate) use stdlib::EMBEDDED;
+pub(crate) use options::Options;
+pub(crate) use report::{Origin, Outcome, Report, ServiceInfo, Which};

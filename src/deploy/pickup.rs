@@ -95,7 +95,7 @@ impl Drops {
                 continue;
             }
             if let Some(why) = objection(&name, &metadata, endings) {
-                tracing::warn!(file = %name.escape_debug(), why, "Ignoring a file in pickup-dir.");
+                tracing::warn!(file = %name.escape_debug(), detail = why, "Ignoring a file in pickup-dir.");
                 self.left.insert(path.clone(), stat);
                 continue;
             }
@@ -119,7 +119,7 @@ impl Drops {
         let open = mode & 0o002 != 0;
         if open && !self.warned {
             let dir = dir.display();
-            tracing::warn!(%dir, "Ignoring pickup-dir: everybody may write into it.");
+            tracing::warn!(path = %dir, "Ignoring pickup-dir: everybody may write into it.");
         }
         self.warned = open;
         open

@@ -4,7 +4,7 @@
 use crate::base::{Code, Fault, ServiceName, closest};
 use crate::deploy::deployer::Deployer;
 use crate::deploy::report::{ServiceDetail, ServiceInfo};
-use crate::store::{PackageRow, RevisionRow};
+use crate::store::RevisionRow;
 
 impl Deployer {
     /// Returns all services, by name.
@@ -67,24 +67,5 @@ impl Deployer {
             Some(near) => fault.hint(format!("Did you mean `{near}`?")),
             None => fault,
         }
-    }
-
-    /// Returns the text of the file that defined a revision.
-    pub(crate) async fn text(&self, name: &ServiceName, revision: u32) -> Result<String, Fault> {
-        let rows = self.store.revisions(name.as_str()).await?;
-        let row = rows.iter().find(|row| row.revision == revision);
-        let text = match row {
-            Some(row) => self.store.source_text(&row.sha256).await?,
-            None => None,
-        };
-        text.ok_or_else(|| {
-            let why = format!("service '{name}' has no revision {revision} on record");
-            Fault::new(Code::UnknownRevision, why)
-        })
-    }
-
-    /// Returns the packages on record, newest first.
-    pub(crate) async fn packages(&self, limit: u32) -> Result<Vec<PackageRow>, Fault> {
-        self.store.packages(limit).await
     }
 }

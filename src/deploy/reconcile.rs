@@ -7,7 +7,7 @@ use crate::base::{Code, Fault, Place, ServiceName, closest};
 use crate::deploy::apply::Change;
 use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
-use crate::deploy::report::{Origin, Report, Which};
+use crate::deploy::report::{Origin, Report, Which, distinct};
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::print;
@@ -185,12 +185,10 @@ impl Deployer {
 
 /// Logs one block for each fault.
 pub(in crate::deploy) fn log_faults(faults: &[Fault]) {
-    for fault in faults {
-        let code = fault.code_text();
-        match fault.detail_text().filter(|detail| !detail.is_empty()) {
-            Some(detail) => tracing::error!(code, detail, "{}", fault.block()),
-            None => tracing::error!(code, "{}", fault.block()),
-        }
+    for fault in distinct(faults.iter().cloned()) {
+        let (code, diagnostic) = (fault.code_text(), fault.block());
+        let detail = fault.detail_text();
+        tracing::error!(code, detail, diagnostic, "Script could not be loaded.");
     }
 }
 

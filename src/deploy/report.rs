@@ -1,6 +1,8 @@
 //! What a reload or deployment did, and what the services look like: the shapes that leave this
 //! module.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::base::{Fault, ServiceName};
@@ -128,4 +130,36 @@ pub(crate) struct ServiceDetail {
     pub(crate) siblings: Vec<ServiceName>,
     /// Its revisions, newest first.
     pub(crate) history: Vec<RevisionRow>,
+}
+
+/// Returns each fault once: one of a module is reported by every file that requires it.
+pub(in crate::deploy) fn distinct(faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
+    let mut seen = BTreeSet::new();
+    let mut faults: Vec<Fault> = faults.into_iter().collect();
+    faults.retain(|fault| {
+        let place = fault.place().map(ToString::to_string);
+        seen.insert((place, fault.code().as_str(), fault.message().to_owned()))
+    });
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Code, Place};
+
+    #[test]
+    fn the_fault_of_a_shared_module_is_told_once_and_others_stay() {
+        let at = |line, message: &str| {
+            Fault::new(Code::BadSource, message).at(Place::new("scripts/lib.lua", line, 1))
+        };
+        let module = at(3, "no such name").trace(vec!["required by a.lua".to_owned()]);
+        let again = at(3, "no such name").trace(vec!["required by b.lua".to_owned()]);
+        let all = [module, at(3, "another"), again, at(4, "no such name")];
+        let told: Vec<_> = distinct(all)
+            .iter()
+            .map(|fault| format!("{} {}", fault.place().unwrap().line, fault.message()))
+            .collect();
+        assert_eq!(told, ["3 no such name", "3 another", "4 no such name"]);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::{Fault, ServiceName};
 use crate::contract::Entry;
 use crate::deploy::load::{Image, Problems};
-use crate::deploy::report::{Line, Origin, Outcome, Report, Which};
+use crate::deploy::report::{Line, Origin, Outcome, Report, Which, distinct};
 use crate::deploy::scan::Scan;
 
 /// What stands, and what is wrong with what should stand.
@@ -173,10 +173,8 @@ impl State {
     /// whole.
     pub(in crate::deploy) fn complete(&self, report: &mut Report) {
         self.blame(report, &self.problems);
-        report.faults.clone_from(&self.list);
-        report
-            .faults
-            .extend(self.problems.values().flatten().cloned());
+        let problems = self.problems.values().flatten();
+        report.faults = distinct(self.list.iter().chain(problems).cloned());
     }
 
     /// Marks the services that one of the files belongs to as failed.
@@ -188,6 +186,7 @@ impl State {
             let own = std::iter::once(&serving.entry.path).chain(&serving.uses);
             let faults = own.filter_map(|path| problems.get(path)).flatten();
             line.faults.extend(faults.cloned());
+            line.faults = distinct(std::mem::take(&mut line.faults));
             if !line.faults.is_empty() {
                 line.outcome = Outcome::Failed;
             }

@@ -274,7 +274,7 @@ impl Roots {
             Ok(()) => drop(self.watched.insert(dir.to_owned(), mode)),
             Err(error) => {
                 let dir = dir.display();
-                tracing::warn!(%dir, %error, "Cannot watch a directory; comparing it instead.");
+                tracing::warn!(path = %dir, %error, "Cannot watch a directory; comparing it instead.");
             }
         }
     }

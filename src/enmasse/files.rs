@@ -24,17 +24,6 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes the texts of one file that stands alone.
-    pub(crate) fn one(path: &str, text: impl Into<String>) -> Self {
-        Self {
-            base: vec![SourceText {
-                path: path.into(),
-                text: text.into(),
-            }],
-            overlays: Vec::new(),
-        }
-    }
-
     /// Reads the files of a project; `overlay` is `dev` for `config/objects.dev.yaml`.
     ///
     /// A project without any has no objects. Files that cannot be read are all named at once.

@@ -1,6 +1,6 @@
 //! Objects as files: read, check, plan, export. Knows no kind by name.
 //!
-//! [`Files`] are read and checked by [`load`] into a [`WantedSet`]; every problem comes back at
+//! [`Files`] are read and checked by [`load`] into a [`wanted::WantedSet`]; every problem comes back at
 //! once, with file, line and column. [`plan()`] compares it with the stored objects;
 //! [`Plan::changes`] is what to write.
 
@@ -23,13 +23,13 @@ mod validate;
 mod wanted;
 mod yaml;
 
-pub(crate) use export::{Exported, ReplacedSecret, Secrets, export};
+pub(crate) use export::{Secrets, export};
 pub(crate) use files::{Files, load};
-pub(crate) use plan::{Change, Counts, FieldChange, Plan, PlanEntry, Prune, Step, plan};
+pub(crate) use plan::{Change, Counts, Plan, Prune, plan};
 pub(crate) use render::render;
 pub(crate) use source::SourceText;
-pub(crate) use validate::{Against, refuse_demo, validate_one};
-pub(crate) use wanted::{Wanted, WantedSet};
+pub(crate) use validate::{Against, refuse_demo};
+pub(crate) use wanted::Wanted;
 
 #[cfg(test)]
 mod tests;

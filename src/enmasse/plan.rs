@@ -203,12 +203,6 @@ impl Plan {
         counts
     }
 
-    /// Tells whether applying it would change nothing.
-    pub(crate) fn is_empty(&self, prune: Prune) -> bool {
-        let counts = self.counts(prune);
-        counts.add + counts.change + counts.remove == 0
-    }
-
     /// Returns the changes in an order in which every reference holds: what is named comes before
     /// what names it, and removals come last, the other way round.
     pub(crate) fn changes(&self, prune: Prune) -> Vec<Change> {

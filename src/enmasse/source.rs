@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Code, Fault, Place, Snippet};
+use crate::base::{Fault, Place, Snippet};
 
 /// A stretch of a source text.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,11 +64,6 @@ impl Sources {
             }),
             None => fault,
         }
-    }
-
-    /// Makes a fault that shows its place.
-    pub(crate) fn fault(&self, code: Code, message: impl Into<String>, spot: &Spot) -> Fault {
-        self.locate(Fault::new(code, message), spot)
     }
 
     fn line(&self, place: &Place) -> Option<String> {

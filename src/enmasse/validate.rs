@@ -22,23 +22,6 @@ pub(crate) struct Against<'a> {
     pub(crate) others: &'a [ObjectId],
 }
 
-/// Checks all objects of a set; returns warnings, or every problem there is.
-///
-/// A warning is a secret that is not set: its object works, and refuses everyone.
-pub(crate) fn validate(set: &mut WantedSet, against: &Against<'_>) -> Result<Vec<Fault>, Faults> {
-    let found = inspect(set, against);
-    found.into_result()
-}
-
-/// Checks one object beside others that exist.
-pub(crate) fn validate_one(wanted: Wanted, against: &Against<'_>) -> Result<Vec<Fault>, Faults> {
-    let mut set = WantedSet {
-        objects: vec![wanted],
-        ..WantedSet::default()
-    };
-    validate(&mut set, against)
-}
-
 /// Refuses the demo's credentials: `start` calls it with filled bodies.
 pub(crate) fn refuse_demo(id: &ObjectId, body: &Value, kind: &dyn AnyKind) -> Option<Fault> {
     let secrets = secrets_of(&kind.schema(), body);

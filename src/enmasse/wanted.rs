@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::base::Place;
 use crate::config::schema::push_step;
 use crate::contract::ObjectId;
 use crate::enmasse::node::{Data, Node};
@@ -36,19 +35,6 @@ pub(crate) struct Wanted {
     pub(crate) source: String,
     /// Where each value of the body stands.
     pub(crate) places: Places,
-}
-
-impl Wanted {
-    /// Makes an object that no file describes, such as one from the admin API.
-    pub(crate) fn without_file(id: ObjectId, enabled: bool, body: Value, source: &str) -> Self {
-        Self {
-            id,
-            enabled,
-            body,
-            source: source.to_owned(),
-            places: Places::new(Spot::new(Place::new(source, 0, 0))),
-        }
-    }
 }
 
 /// Where the values of a body stand, by JSON pointer.

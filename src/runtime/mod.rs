@@ -8,4 +8,4 @@ mod live;
 mod reconcile;
 
 pub(crate) use live::{JobObject, LiveObject, LiveSet};
-pub(crate) use reconcile::{Builder, Publish, Reconciled, Resolve, Runtime};
+pub(crate) use reconcile::{Builder, Publish, Resolve, Runtime};

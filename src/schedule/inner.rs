@@ -19,7 +19,7 @@ use crate::schedule::reconcile::Known;
 use crate::schedule::run::launch;
 use crate::schedule::scheduler::{busy, no_job, stopping};
 use crate::schedule::{JobSpec, Overlap, RunJob, RunRecord};
-use crate::store::{Advance, Cause, Claim, Ending, JobState, NewRun, RunState, Store};
+use crate::store::{Advance, Cause, Claim, Ending, NewRun, RunState, Store};
 use crate::tasks::Tasks;
 
 /// How long a claim holds without being renewed.

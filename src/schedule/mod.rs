@@ -21,4 +21,4 @@ pub(crate) use job::{CatchUp, Job, JobSpec, JobSpecNamed, Overlap};
 pub(crate) use run::RunJob;
 pub(crate) use scheduler::Scheduler;
 pub(crate) use timetable::Timetable;
-pub(crate) use view::{JobStatus, JobView};
+pub(crate) use view::JobView;

@@ -135,20 +135,20 @@ impl Scheduler {
         });
         rx.await.map_err(|_gone| stopping())?
     }
-
-    /// Looks at once what is due. The ticking task does so by itself.
-    pub(crate) async fn tick(&self) -> Result<(), Fault> {
-        self.0.tick().await.map(drop)
-    }
-
-    /// Makes the ticking task look at the clock, as after someone set it.
-    pub(crate) fn wake(&self) {
-        self.0.wake.notify_one();
-    }
 }
 
 #[cfg(test)]
 impl Scheduler {
+    /// Looks at once what is due. The ticking task does so by itself.
+    pub(in crate::schedule) async fn tick(&self) -> Result<(), Fault> {
+        self.0.tick().await.map(drop)
+    }
+
+    /// Makes the ticking task look at the clock, as after someone set it.
+    pub(in crate::schedule) fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
     /// Renews leases at once.
     pub(in crate::schedule) async fn renew(&self) {
         self.0.renew().await.unwrap();

@@ -1,7 +1,7 @@
 //! What a server keeps in its data directory beside its stores: the lock, the token, the endpoints.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -52,9 +52,8 @@ pub(super) fn lock(data: &Path) -> Result<Lock, Fault> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
             // The number is for people; the lock itself decides.
-            drop(file.read_to_string(&mut holder));
+            let holder = fs::read_to_string(&path).unwrap_or_default();
             return Err(Fault::new(
                 Code::DataLocked,
                 format!("{} is used by process {}", data.display(), holder.trim()),
@@ -79,7 +78,10 @@ pub(super) fn token(data: &Path) -> Result<String, Fault> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_unspecified| Fault::new(Code::Internal, "no randomness"))?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let token: String = digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
     replace(&path, &format!("{token}\n"))?;
     Ok(token)
 }

@@ -49,14 +49,10 @@ impl ServerHealth {
         let live = self.parts.configuration.runtime.live();
         let objects: Vec<Fault> = live.degraded().map(|(_, fault)| fault.clone()).collect();
         let section = |name: &str, faults: &[Fault]| {
-            let blocks: String = faults
-                .iter()
-                .map(|fault| format!("{}\n", fault.block()))
-                .collect();
-            format!(
-                "[{}] {name}\n{blocks}",
-                if faults.is_empty() { "ok" } else { "degraded" }
-            )
+            let state = if faults.is_empty() { "ok" } else { "degraded" };
+            let mut lines = vec![format!("[{state}] {name}")];
+            lines.extend(faults.iter().map(Fault::block));
+            lines.join("\n") + "\n"
         };
         section("scripts", &scripts) + &section("objects", &objects)
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{AdminPort, Configuration, Endpoints, Parts, operations};
 use crate::base::{Clock, Code, Fault, SystemClock};
+use crate::config::interpolate::Variables;
 use crate::config::{Environment, Project, ServerConfig, UserSettings};
 use crate::connect::http::{self, Fallback, HttpLimits, Shared, State, Threads, Timeouts};
 use crate::contract::{Dispatch, KeyValue, Limits, Ports};
@@ -78,6 +79,13 @@ impl Server {
     }
 }
 
+/// What carries messages: the state that all cores share, the way to them, and their threads.
+struct Plane {
+    shared: Arc<Shared>,
+    dispatch: Dispatch,
+    cores: Vec<std::thread::JoinHandle<()>>,
+}
+
 impl Ground {
     async fn build(
         self,
@@ -91,44 +99,17 @@ impl Ground {
         let registry = Arc::new(Registry::default());
         let settings = Arc::new(UserSettings::default());
         objects::reload_settings(&settings, &self.project);
-        let variables: Arc<dyn crate::config::interpolate::Variables> = Arc::new(variables);
+        let variables: Arc<dyn Variables> = Arc::new(variables);
         // The runtime publishes routes to the data plane, which is made after it.
         let plane: Arc<OnceLock<Arc<Shared>>> = Arc::default();
-        let runtime = Arc::new(Runtime::new(Builder {
-            kinds: KINDS,
-            formats: FORMATS,
-            registry: Arc::clone(&registry),
-            clock: Arc::clone(&self.clock),
-            project: self.project.root().to_path_buf(),
-            resolve: objects::resolver(self.mode, Arc::clone(&variables)),
-            publish: objects::publisher(Arc::clone(&plane)),
-        }));
-        let ports = Arc::new(Ports {
-            kvdb: Arc::clone(&kvdb),
-            connections: Arc::clone(&runtime) as _,
-            settings: Arc::clone(&settings) as _,
-            clock: Arc::clone(&self.clock),
-        });
-        let (shared, dispatch, cores) = self.plane(&registry, &ports)?;
+        let runtime = Arc::new(self.runtime(&registry, &variables, &plane));
+        let ports = Arc::new(self.ports(&kvdb, &runtime, &settings));
+        let made = self.plane(&registry, &ports)?;
+        let (shared, dispatch) = (made.shared, made.dispatch);
         // Set once, here.
         drop(plane.set(Arc::clone(&shared)));
-        let limits = self.limits();
-        let direct = Direct {
-            dispatch: dispatch.clone(),
-            registry: Arc::clone(&registry),
-            ports,
-            limits,
-        };
-        let runner = Arc::new(Runner {
-            direct: direct.clone(),
-        });
-        let scheduler = Scheduler::new(
-            store.clone(),
-            Arc::clone(&self.clock),
-            runner,
-            self.tasks.clone(),
-            "local".into(),
-        );
+        let direct = self.direct(&dispatch, &registry, ports);
+        let scheduler = self.scheduler(&store, &direct);
         let deployer = self.deployer(&store, &registry, &dispatch);
         let configuration = Configuration {
             project: self.project.clone(),
@@ -161,11 +142,64 @@ impl Ground {
             store,
             kvdb,
             tasks,
-            cores,
+            cores: made.cores,
             partner,
             took: started.elapsed(),
             lock,
         })
+    }
+
+    fn runtime(
+        &self,
+        registry: &Arc<Registry>,
+        variables: &Arc<dyn Variables>,
+        plane: &Arc<OnceLock<Arc<Shared>>>,
+    ) -> Runtime {
+        Runtime::new(Builder {
+            kinds: KINDS,
+            formats: FORMATS,
+            registry: Arc::clone(registry),
+            clock: Arc::clone(&self.clock),
+            project: self.project.root().to_path_buf(),
+            resolve: objects::resolver(self.mode, Arc::clone(variables)),
+            publish: objects::publisher(Arc::clone(plane)),
+        })
+    }
+
+    fn ports(
+        &self,
+        kvdb: &Arc<dyn KeyValue>,
+        runtime: &Arc<Runtime>,
+        settings: &Arc<UserSettings>,
+    ) -> Ports {
+        Ports {
+            kvdb: Arc::clone(kvdb),
+            connections: Arc::clone(runtime) as _,
+            settings: Arc::clone(settings) as _,
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn direct(&self, dispatch: &Dispatch, registry: &Arc<Registry>, ports: Arc<Ports>) -> Direct {
+        Direct {
+            dispatch: dispatch.clone(),
+            registry: Arc::clone(registry),
+            ports,
+            limits: self.limits(),
+        }
+    }
+
+    fn scheduler(&self, store: &Store, direct: &Direct) -> Scheduler {
+        let runner = Runner {
+            direct: direct.clone(),
+        };
+        Scheduler::new(
+            store.clone(),
+            Arc::clone(&self.clock),
+            Arc::new(runner),
+            self.tasks.clone(),
+            "local".into(),
+        )
     }
 
     /// Loads the scripts and objects, then opens the doors.
@@ -229,11 +263,7 @@ impl Ground {
         }
     }
 
-    fn plane(
-        &self,
-        registry: &Arc<Registry>,
-        ports: &Arc<Ports>,
-    ) -> Result<(Arc<Shared>, Dispatch, Vec<std::thread::JoinHandle<()>>), Fault> {
+    fn plane(&self, registry: &Arc<Registry>, ports: &Arc<Ports>) -> Result<Plane, Fault> {
         let gateway = Gateway {
             registry: Arc::clone(registry),
             ports: Arc::clone(ports),
@@ -263,7 +293,11 @@ impl Ground {
             long: long.min(256),
         };
         let (dispatch, cores) = http::start_cores(threads, &shared)?;
-        Ok((shared, dispatch, cores))
+        Ok(Plane {
+            shared,
+            dispatch,
+            cores,
+        })
     }
 
     fn http_limits(&self) -> HttpLimits {

@@ -2,8 +2,14 @@
 
 use crate::base::{Code, Place, Text, Value};
 use crate::contract::{Field, Ty};
+use crate::sio::declare;
+use crate::sio::field;
+use crate::sio::models::Models;
 use crate::sio::tests::{declared, input, json};
-use crate::sio::{declare, parse_field};
+
+fn parse_field(text: &str) -> Result<Field, String> {
+    field::parse(text, &mut Models::default())
+}
 
 fn problems(body: &str) -> Vec<String> {
     let faults = declare(&json(body), Place::new("a.lua", 3, 1), "lua").expect_err(body);

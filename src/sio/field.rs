@@ -62,12 +62,8 @@ fn one(raw: &Value, models: &mut Models<'_>) -> Result<Field, Vec<String>> {
     }
 }
 
-/// Reads the string form of a field that uses no models.
-pub(crate) fn parse_field(text: &str) -> Result<Field, String> {
-    parse(text, &mut Models::default())
-}
-
-fn parse(text: &str, models: &mut Models<'_>) -> Result<Field, String> {
+/// Reads the string form of a field.
+pub(super) fn parse(text: &str, models: &mut Models<'_>) -> Result<Field, String> {
     let told = |problem: String| format!("field `{text}`: {problem}");
     let end = text
         .find([':', '?', '=', '!', '(', '['])

@@ -21,8 +21,9 @@ mod declare_tests;
 mod tests;
 
 pub(crate) use bind::bind;
-pub(crate) use check::{check, check_answer};
+#[cfg(test)]
+pub(crate) use check::check;
+pub(crate) use check::check_answer;
 pub(crate) use declare::declare;
-pub(crate) use field::parse_field;
 pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
 pub(crate) use text::field_text;

@@ -14,13 +14,15 @@ mod row;
 mod run;
 
 #[cfg(test)]
+mod seen;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use claim::{Advance, Beyond, Claim, NewRun, Placing};
 pub(crate) use db::Store;
 pub(crate) use job::JobState;
-pub(crate) use object::{Change, ObjectVersion, WriteRequest};
-pub(crate) use package::{NewPackage, PackageRow};
+pub(crate) use object::{Change, WriteRequest};
+pub(crate) use package::NewPackage;
 pub(crate) use revision::{FileText, Keep, NewRevision, Recording, RevisionRow, Stamp};
-pub(crate) use row::{iso, maybe_iso};
+pub(crate) use row::maybe_iso;
 pub(crate) use run::{Cause, Ending, Run, RunState};

@@ -4,16 +4,14 @@
 //! of commits and whoever reads "all changes after N" can never miss one that commits late.
 
 use aws_lc_rs::digest;
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 
-use crate::base::{Cid, Code, Fault, ObjectName};
+use crate::base::{Cid, Code, Fault};
 use crate::contract::{ObjectId, StoredObject};
 use crate::store::Store;
 use crate::store::db::failed;
 use crate::store::dialect::sqlite::NOW;
-use crate::store::row::{iso, moment, object_id};
+use crate::store::row::object_id;
 
 /// One write: all of its changes become visible together, or none.
 #[derive(Debug)]
@@ -51,38 +49,7 @@ pub(crate) enum Change {
     },
 }
 
-/// One version of an object's past.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct ObjectVersion {
-    /// Which object.
-    #[serde(flatten)]
-    pub(crate) id: ObjectId,
-    /// Counts its edits, from 1; goes on counting when it is deleted and made anew.
-    pub(crate) version: i64,
-    /// The configuration revision that made it.
-    pub(crate) rev: i64,
-    /// When.
-    #[serde(serialize_with = "iso")]
-    pub(crate) at: DateTime<Utc>,
-    /// Who.
-    pub(crate) author: String,
-    /// How it came in.
-    pub(crate) note: String,
-    /// The correlation id of the request.
-    pub(crate) cid: String,
-    /// Whether it was switched on.
-    pub(crate) enabled: bool,
-    /// The spec; `None` when this version deleted the object.
-    pub(crate) body: Option<serde_json::Value>,
-    /// Where it was written.
-    pub(crate) source: String,
-}
-
 type ObjectRow = (String, String, i64, i64, bool, String, String);
-#[rustfmt::skip]
-type VersionRow = (
-    String, String, i64, i64, i64, String, String, String, bool, Option<String>, String,
-);
 
 impl Store {
     /// Returns all objects, by kind and name.
@@ -94,20 +61,6 @@ impl Store {
         .await
         .map_err(|error| failed("read the objects", &error))?;
         rows.into_iter().map(stored).collect()
-    }
-
-    /// Returns one object.
-    pub(crate) async fn object(&self, id: &ObjectId) -> Result<Option<StoredObject>, Fault> {
-        let row: Option<ObjectRow> = sqlx::query_as(
-            "SELECT kind, name, version, rev, enabled, body, source FROM object \
-             WHERE kind = ? AND name = ?",
-        )
-        .bind(&id.kind)
-        .bind(id.name.as_str())
-        .fetch_optional(&self.reader)
-        .await
-        .map_err(|error| failed("read an object", &error))?;
-        row.map(stored).transpose()
     }
 
     /// Returns the present configuration revision.
@@ -147,33 +100,6 @@ impl Store {
         }
         transaction.commit().await.map_err(write)?;
         Ok(rev)
-    }
-
-    /// Returns every version of an object, newest first.
-    pub(crate) async fn object_history(&self, id: &ObjectId) -> Result<Vec<ObjectVersion>, Fault> {
-        let rows: Vec<VersionRow> = sqlx::query_as(
-            "SELECT kind, name, version, rev, at, author, note, cid, enabled, body, source \
-             FROM object_version WHERE kind = ? AND name = ? ORDER BY version DESC",
-        )
-        .bind(&id.kind)
-        .bind(id.name.as_str())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| failed("read the history of an object", &error))?;
-        rows.into_iter().map(version).collect()
-    }
-
-    /// Returns all changes after a revision, oldest first.
-    pub(crate) async fn changes_since(&self, rev: i64) -> Result<Vec<ObjectVersion>, Fault> {
-        let rows: Vec<VersionRow> = sqlx::query_as(
-            "SELECT kind, name, version, rev, at, author, note, cid, enabled, body, source \
-             FROM object_version WHERE rev > ? ORDER BY rev, kind, name, version",
-        )
-        .bind(rev)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| failed("read the changes of the objects", &error))?;
-        rows.into_iter().map(version).collect()
     }
 }
 
@@ -321,24 +247,6 @@ fn stored(row: ObjectRow) -> Result<StoredObject, Fault> {
         id,
         version,
         rev,
-        enabled,
-        body,
-        source,
-    })
-}
-
-fn version(row: VersionRow) -> Result<ObjectVersion, Fault> {
-    let (kind, name, version, rev, at, author, note, cid, enabled, body, source) = row;
-    let id = object_id(kind, &name)?;
-    let body = body.map(|body| json(&id, &body)).transpose()?;
-    Ok(ObjectVersion {
-        id,
-        version,
-        rev,
-        at: moment(at)?,
-        author,
-        note,
-        cid,
         enabled,
         body,
         source,

@@ -3,11 +3,10 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{FmtSpan, Writer};
-use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogSettings};
+use crate::telemetry::text::{TextLines, Times};
 
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {
@@ -28,31 +27,14 @@ pub(crate) fn init(settings: &LogSettings) {
         registry
             .with(layer.with_span_list(false).with_writer(std::io::stderr))
             .try_init()
-    } else if terminal {
-        let layer = tracing_subscriber::fmt::layer()
-            .with_ansi(true)
-            .with_timer(WallClock)
-            .with_span_events(FmtSpan::NONE);
-        registry
-            .with(layer.with_target(false).with_writer(std::io::stderr))
-            .try_init()
     } else {
+        // Who watches a terminal knows the day.
+        let times = if terminal { Times::Clock } else { Times::Full };
         let layer = tracing_subscriber::fmt::layer()
-            .with_ansi(false)
-            .with_span_events(FmtSpan::NONE);
-        registry
-            .with(layer.with_target(false).with_writer(std::io::stderr))
-            .try_init()
+            .with_ansi(terminal)
+            .event_format(TextLines(times));
+        registry.with(layer.with_writer(std::io::stderr)).try_init()
     };
     // Tests start several servers in one process; the first log serves them all.
     drop(installed);
-}
-
-/// The time as the clocks of this machine show it: who watches a terminal knows the day.
-struct WallClock;
-
-impl FormatTime for WallClock {
-    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
-        write!(to, "{}", chrono::Local::now().format("%H:%M:%S%.3f"))
-    }
 }

@@ -3,6 +3,7 @@
 mod logging;
 mod metrics;
 mod stats;
+mod text;
 
 pub(crate) use logging::init as init_logging;
 pub(crate) use metrics::MetricsPage;

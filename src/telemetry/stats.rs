@@ -111,7 +111,7 @@ mod tests {
     fn a_call_is_counted_once_in_its_bucket_and_all_above() {
         let stats = CallStats::default();
         stats.count(Outcome::Ok, Duration::from_millis(7));
-        stats.count(Outcome::Failed, Duration::from_secs(60));
+        stats.count(Outcome::Failed, Duration::from_mins(1));
         assert_eq!((stats.calls(), stats.outcome(Outcome::Failed)), (2, 1));
         let cumulated = stats.cumulated();
         assert_eq!(cumulated[1], (5_000, 0));

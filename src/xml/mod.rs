@@ -21,9 +21,9 @@ mod writer;
 mod xpath;
 mod xpath_words;
 
-pub(crate) use chars::{is_ncname, is_qname};
+pub(crate) use chars::is_ncname;
 pub(crate) use node::Node;
-pub(crate) use write::{write_content, write_value};
+pub(crate) use write::write_content;
 pub(crate) use writer::Writer;
 pub(crate) use xpath::XPathResult;
 

@@ -147,21 +147,6 @@ impl Node {
         self.doc.facts.has_instruction
     }
 
-    /// Returns the namespace a prefix has here, as where a text holds a name with one.
-    pub(crate) fn resolve_prefix(&self, prefix: &str) -> Option<&str> {
-        let mut id = Some(self.id);
-        while let Some(current) = id {
-            if let Some(NodeKind::Element(element)) = self.doc.tree.node_kind(current) {
-                let mut own = element.namespace_declarations.iter();
-                if let Some((_, uri)) = own.find(|(own, _)| own == prefix) {
-                    return Some(uri);
-                }
-            }
-            id = self.doc.tree.parent(current);
-        }
-        None
-    }
-
     /// Returns the node as XML that can stand alone: namespaces from around it are declared on it.
     pub(crate) fn to_xml(&self) -> String {
         let mut writer = Writer::new();

@@ -10,11 +10,6 @@ const DEPTH: usize = 100;
 /// The name of the members of a list that has no name of its own.
 const ITEM: &str = "item";
 
-/// Writes a value as element `name`, or as nothing when it is null.
-pub(crate) fn write_value(writer: &mut Writer, name: &str, value: &Value) -> Result<(), Fault> {
-    named(writer, name, value, 0)
-}
-
 /// Writes a value as the content of the element that is open.
 pub(crate) fn write_content(writer: &mut Writer, value: &Value) -> Result<(), Fault> {
     content(writer, "the root", value, 0)

@@ -88,9 +88,9 @@ fn server(peer: &Peer) -> TestServer {
     );
     for name in services {
         for format in ["json", "xml", "soap"] {
-            text += &format!(
+            text.extend([format!(
                 "  - {{ name: {format}.{name}, service: {name}, http: {{ path: /{format}/{name} }}, format: {format}, security: none }}\n"
-            );
+            )]);
         }
     }
     text += "  - { name: short, service: waits, http: { path: /short }, security: none, timeout: 200ms }\n";

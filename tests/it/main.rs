@@ -1,5 +1,13 @@
 //! The integration tests: one binary, one file for each feature.
-#![expect(clippy::unwrap_used, reason = "tests may stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may stop at the first surprise"
+)]
+#![expect(
+    clippy::print_stderr,
+    reason = "a failed test shows the log of its server"
+)]
 
 mod bad_input;
 mod budgets;

@@ -166,7 +166,7 @@ impl Ways<'_> {
     fn now(&mut self) -> u64 {
         let (status, body) = self.probe.get(self.path).unwrap();
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
-        self::version(&body).unwrap()
+        version(&body).unwrap()
     }
 
     fn save(&mut self, version: u64, text: &str) {

@@ -6,12 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::admin::Parts;
-use crate::admin::native::operation;
+use crate::admin::native::{NoArguments, operation};
 use crate::contract::Native;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct All {}
+use crate::schedule::Scheduler;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,65 +57,68 @@ fn twenty() -> u32 {
 }
 
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let scheduler = || parts.configuration.scheduler.clone();
-    let (list, run, next) = (scheduler(), scheduler(), scheduler());
-    let (pause, resume, history) = (scheduler(), scheduler(), scheduler());
+    let scheduler = &parts.configuration.scheduler;
+    let mut all = queries(scheduler);
+    all.extend(changes(scheduler));
+    all
+}
+
+fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
     vec![
-        operation("kladka.job.list", "Lists all jobs.", move |_: All| {
-            let scheduler = list.clone();
-            async move { Ok(json!({ "jobs": scheduler.list().await? })) }
-        }),
-        operation("kladka.job.run", "Runs a job now.", move |input: Run| {
-            let scheduler = run.clone();
-            async move { scheduler.run_now(&input.name, input.wait).await }
-        }),
+        operation(
+            "kladka.job.list",
+            "Lists all jobs.",
+            scheduler,
+            |scheduler, _: NoArguments| async move { Ok(json!({ "jobs": scheduler.list().await? })) },
+        ),
         operation(
             "kladka.job.next",
             "Returns the next fire times of a job.",
-            move |input: Next| {
-                let scheduler = next.clone();
-                async move {
-                    let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
-                    let times: Vec<String> =
-                        times.iter().map(chrono::DateTime::to_rfc3339).collect();
-                    let jobs = scheduler.list().await?;
-                    let job = jobs.iter().find(|job| job.name == input.name);
-                    Ok(json!({ "next": times, "timezone": job.map(|job| &job.timezone) }))
-                }
-            },
-        ),
-        operation(
-            "kladka.job.pause",
-            "Stops a job from firing.",
-            move |input: Pause| {
-                let scheduler = pause.clone();
-                async move {
-                    scheduler.pause(&input.name, &input.note).await?;
-                    Ok(json!({ "name": input.name, "state": "paused" }))
-                }
-            },
-        ),
-        operation(
-            "kladka.job.resume",
-            "Lets a paused job fire again.",
-            move |input: Named| {
-                let scheduler = resume.clone();
-                async move {
-                    scheduler.resume(&input.name).await?;
-                    Ok(json!({ "name": input.name, "state": "scheduled" }))
-                }
+            scheduler,
+            |scheduler, input: Next| async move {
+                let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
+                let times: Vec<String> = times.iter().map(chrono::DateTime::to_rfc3339).collect();
+                let jobs = scheduler.list().await?;
+                let job = jobs.iter().find(|job| job.name == input.name);
+                Ok(json!({ "next": times, "timezone": job.map(|job| &job.timezone) }))
             },
         ),
         operation(
             "kladka.job.history",
             "Returns the last runs of a job.",
-            move |input: History| {
-                let scheduler = history.clone();
-                async move {
-                    Ok(
-                        json!({ "runs": scheduler.history(&input.name, input.limit.min(1_000)).await? }),
-                    )
-                }
+            scheduler,
+            |scheduler, input: History| async move {
+                let runs = scheduler.history(&input.name, input.limit.min(1_000));
+                Ok(json!({ "runs": runs.await? }))
+            },
+        ),
+    ]
+}
+
+fn changes(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
+    vec![
+        operation(
+            "kladka.job.run",
+            "Runs a job now.",
+            scheduler,
+            |scheduler, input: Run| async move { scheduler.run_now(&input.name, input.wait).await },
+        ),
+        operation(
+            "kladka.job.pause",
+            "Stops a job from firing.",
+            scheduler,
+            |scheduler, input: Pause| async move {
+                scheduler.pause(&input.name, &input.note).await?;
+                Ok(json!({ "name": input.name, "state": "paused" }))
+            },
+        ),
+        operation(
+            "kladka.job.resume",
+            "Lets a paused job fire again.",
+            scheduler,
+            |scheduler, input: Named| async move {
+                scheduler.resume(&input.name).await?;
+                Ok(json!({ "name": input.name, "state": "scheduled" }))
             },
         ),
     ]

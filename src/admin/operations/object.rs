@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::admin::Parts;
-use crate::admin::native::operation;
+use crate::admin::native::{NoArguments, operation};
 use crate::base::{Code, Fault, closest};
 use crate::config::interpolate::{Variables, resolve_text};
 use crate::contract::{Live, Native, ObjectState};
@@ -22,89 +22,74 @@ struct Listing {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct All {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Named {
     name: String,
 }
 
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let live = || {
-        let parts = Arc::clone(parts);
-        move || parts.configuration.runtime.live()
-    };
-    let (objects, channels, channel, ping) = (live(), live(), live(), live());
-    let (kinds, outgoing) = (parts.configuration.kinds, Arc::clone(parts));
     vec![
         operation(
             "kladka.object.list",
             "Lists objects as stored, with their state.",
-            move |input: Listing| {
-                let live = objects();
-                async move { Ok(json!({ "objects": list(&live, &input.kind, object) })) }
+            parts,
+            |parts, input: Listing| async move {
+                Ok(json!({ "objects": list(&parts, &input.kind, object) }))
             },
         ),
         operation(
             "kladka.channel.list",
             "Lists all channels.",
-            move |_: All| {
-                let live = channels();
-                async move { Ok(json!({ "channels": list(&live, "channel", channel_row) })) }
+            parts,
+            |parts, _: NoArguments| async move {
+                Ok(json!({ "channels": list(&parts, "channel", channel_row) }))
             },
         ),
         operation(
             "kladka.channel.show",
             "Returns one channel.",
-            move |input: Named| {
-                let live = channel();
-                async move {
-                    find(&live, "channel", &input.name)
-                        .map(|object| merge(self::object(object), channel_row(object)))
-                }
+            parts,
+            |parts, input: Named| async move {
+                let live = parts.configuration.runtime.live();
+                let object = find(&live, "channel", &input.name)?;
+                Ok(merge(self::object(object), channel_row(object)))
             },
         ),
         operation(
             "kladka.outgoing.list",
             "Lists all outgoing connections.",
-            move |_: All| {
-                let parts = Arc::clone(&outgoing);
-                async move { Ok(json!({ "outgoing": connections(&parts) })) }
-            },
+            parts,
+            |parts, _: NoArguments| async move { Ok(json!({ "outgoing": connections(&parts) })) },
         ),
         operation(
             "kladka.outgoing.ping",
             "Calls the peer of a connection.",
-            move |input: Named| {
-                let live = ping();
-                async move {
-                    let object = find(&live, "outgoing", &input.name)?;
-                    let kind = kinds
-                        .iter()
-                        .find(|kind| kind.name() == object.stored.id.kind);
-                    match (kind, &object.live) {
-                        (Some(kind), Some(Live::Outgoing(handle))) => {
-                            kind.ping(handle.clone()).await
-                        }
-                        _ => Err(Fault::new(
-                            Code::OutgoingFailed,
-                            format!("connection '{}' could not be built", input.name),
-                        )),
-                    }
-                }
-            },
+            parts,
+            |parts, input: Named| async move { ping(&parts, &input.name).await },
         ),
     ]
 }
 
-fn connections(parts: &Parts) -> Vec<Json> {
+async fn ping(parts: &Parts, name: &str) -> Result<Json, Fault> {
     let live = parts.configuration.runtime.live();
-    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
-    list(&live, "outgoing", row)
+    let object = find(&live, "outgoing", name)?;
+    let mut kinds = parts.configuration.kinds.iter();
+    let kind = kinds.find(|kind| kind.name() == object.stored.id.kind);
+    match (kind, &object.live) {
+        (Some(kind), Some(Live::Outgoing(handle))) => kind.ping(handle.clone()).await,
+        _ => Err(Fault::new(
+            Code::OutgoingFailed,
+            format!("connection '{name}' could not be built"),
+        )),
+    }
 }
 
-fn list(live: &LiveSet, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
+fn connections(parts: &Parts) -> Vec<Json> {
+    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
+    list(parts, "outgoing", row)
+}
+
+fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
+    let live = parts.configuration.runtime.live();
     let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
     live.objects.values().filter(wanted).map(row).collect()
 }

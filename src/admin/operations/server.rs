@@ -2,38 +2,28 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::admin::Parts;
-use crate::admin::native::operation;
+use crate::admin::native::{NoArguments, operation};
 use crate::base::{Fault, Millis};
 use crate::contract::{Native, ObjectState};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let (status, stop) = (Arc::clone(parts), Arc::clone(parts));
     vec![
         operation(
             "kladka.server.status",
             "Returns how the server is doing.",
-            move |_: Nothing| {
-                let parts = Arc::clone(&status);
-                async move { self::status(&parts).await }
-            },
+            parts,
+            |parts, _: NoArguments| async move { status(&parts).await },
         ),
         operation(
             "kladka.server.stop",
             "Makes the server finish what runs and end.",
-            move |_: Nothing| {
-                let parts = Arc::clone(&stop);
-                async move {
-                    parts.stop.cancel();
-                    Ok(json!({ "pid": std::process::id() }))
-                }
+            parts,
+            |parts, _: NoArguments| async move {
+                parts.stop.cancel();
+                Ok(json!({ "pid": std::process::id() }))
             },
         ),
     ]

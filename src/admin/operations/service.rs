@@ -8,16 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::admin::Parts;
-use crate::admin::native::operation;
+use crate::admin::native::{NoArguments, operation};
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
 use crate::contract::{Declaration, Field, Native, Placement, Services as _};
 use crate::deploy::{Deployer, Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct All {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,100 +70,84 @@ struct File {
 
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     let mut all = queries(parts);
-    all.extend(changes(parts));
+    all.extend(changes(&parts.deployer));
     all
 }
 
 fn queries(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let parts = || Arc::clone(parts);
-    let (list, show, invoke, history) = (parts(), parts(), parts(), parts());
     vec![
         operation(
             "kladka.service.list",
             "Lists all services.",
-            move |_: All| {
-                let parts = Arc::clone(&list);
-                async move { Ok(json!({ "services": rows(&parts), "faults": parts.deployer.status() })) }
+            parts,
+            |parts, _: NoArguments| async move {
+                Ok(json!({ "services": rows(&parts), "faults": parts.deployer.status() }))
             },
         ),
         operation(
             "kladka.service.show",
             "Returns one service.",
-            move |input: Named| {
-                let parts = Arc::clone(&show);
-                async move { detail(&parts, &input.name).await }
-            },
+            parts,
+            |parts, input: Named| async move { detail(&parts, &input.name).await },
         ),
         operation(
             "kladka.service.invoke",
             "Calls a service directly.",
-            move |input: Invoke| {
-                let parts = Arc::clone(&invoke);
-                async move { self::invoke(&parts, input).await }
-            },
+            parts,
+            |parts, input: Invoke| async move { invoke(&parts, input).await },
         ),
         operation(
             "kladka.service.history",
             "Returns the revisions of a service.",
-            move |input: Named| {
-                let parts = Arc::clone(&history);
-                async move { Ok(json!({ "revisions": parts.deployer.history(&input.name).await? })) }
+            parts,
+            |parts, input: Named| async move {
+                Ok(json!({ "revisions": parts.deployer.history(&input.name).await? }))
             },
         ),
     ]
 }
 
-fn changes(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
-    let deployer = || Arc::clone(&parts.deployer);
-    let (reload, rollback, delete, deploy) = (deployer(), deployer(), deployer(), deployer());
-    let author = || "api".to_owned();
+/// Who changes things through this API.
+const AUTHOR: &str = "api";
+
+fn changes(deployer: &Arc<Deployer>) -> Vec<Arc<dyn Native>> {
     vec![
         operation(
             "kladka.service.reload",
             "Loads scripts again.",
-            move |input: Reload| {
-                let deployer = Arc::clone(&reload);
-                async move { self::reload(&deployer, input.names).await }
-            },
+            deployer,
+            |deployer, input: Reload| async move { reload(&deployer, input.names).await },
         ),
         operation(
             "kladka.service.rollback",
             "Puts an earlier revision back.",
-            move |input: Rollback| {
-                let deployer = Arc::clone(&rollback);
-                async move {
-                    deployer
-                        .rollback(input.name, input.revision, author())
-                        .await
-                }
+            deployer,
+            |deployer, input: Rollback| async move {
+                let back = deployer.rollback(input.name, input.revision, AUTHOR.to_owned());
+                back.await
             },
         ),
         operation(
             "kladka.service.delete",
             "Deletes a service and its file.",
-            move |input: Delete| {
-                let deployer = Arc::clone(&delete);
+            deployer,
+            |deployer, input: Delete| async move {
                 let siblings = if input.force {
                     Siblings::GoToo
                 } else {
                     Siblings::Forbid
                 };
-                async move { deployer.delete(input.name, siblings, author()).await }
+                let gone = deployer.delete(input.name, siblings, AUTHOR.to_owned());
+                gone.await
             },
         ),
         operation(
             "kladka.service.deploy",
             "Deploys files or archives.",
-            move |input: Deploy| {
-                let deployer = Arc::clone(&deploy);
-                async move {
-                    let members = input
-                        .files
-                        .into_iter()
-                        .map(member)
-                        .collect::<Result<Vec<_>, _>>()?;
-                    deployer.deploy(members, Origin::way("api")).await
-                }
+            deployer,
+            |deployer, input: Deploy| async move {
+                let members: Result<Vec<_>, _> = input.files.into_iter().map(member).collect();
+                deployer.deploy(members?, Origin::way(AUTHOR)).await
             },
         ),
     ]
@@ -287,9 +267,7 @@ fn fields(fields: Option<&[Field]>) -> Option<Vec<String>> {
 async fn invoke(parts: &Parts, input: Invoke) -> Result<Json, Fault> {
     let cid = Cid::fresh();
     let started = std::time::Instant::now();
-    let timeout = input
-        .timeout
-        .map_or(Duration::from_secs(60), Duration::from);
+    let timeout = input.timeout.map_or(Duration::from_mins(1), Duration::from);
     let terms = Terms {
         cid: cid.clone(),
         caller: "api",

@@ -45,22 +45,7 @@ pub(super) enum Found {
 }
 
 impl Router {
-    /// Builds a router; reports every two channels that answer the same method at the same path.
-    pub(crate) fn build(routes: Vec<Arc<Route>>) -> Result<Self, Vec<Fault>> {
-        let mut router = Self::default();
-        let mut faults = Vec::new();
-        for route in routes {
-            if let Err(fault) = router.add(route) {
-                faults.push(fault);
-            }
-        }
-        if faults.is_empty() {
-            Ok(router)
-        } else {
-            Err(faults)
-        }
-    }
-
+    /// Adds a channel; refuses one that answers the same method at the same path as another.
     pub(crate) fn add(&mut self, route: Arc<Route>) -> Result<(), Fault> {
         let (shape, names) = shape(&binding(&route).path);
         let index = self.place(&shape, &route)?;
@@ -242,7 +227,18 @@ mod tests {
         let routes = routes
             .iter()
             .map(|(name, path, methods)| route(name, path, methods));
-        Router::build(routes.map(Arc::new).collect())
+        of(routes.map(Arc::new))
+    }
+
+    fn of(routes: impl IntoIterator<Item = Arc<Route>>) -> Result<Router, Vec<Fault>> {
+        let mut router = Router::default();
+        let added = routes.into_iter().map(|route| router.add(route));
+        let faults: Vec<_> = added.filter_map(Result::err).collect();
+        if faults.is_empty() {
+            Ok(router)
+        } else {
+            Err(faults)
+        }
     }
 
     fn found(router: &Router, method: &str, path: &str) -> String {
@@ -346,13 +342,13 @@ mod tests {
             route.enabled = false;
             Arc::new(route)
         };
-        let router = Router::build(vec![off("old", "GET")]).unwrap();
+        let router = of([off("old", "GET")]).unwrap();
         assert_eq!(found(&router, "GET", "/x"), "KL-H410 old");
         assert_eq!(found(&router, "POST", "/x"), "KL-H410 old");
-        let both = vec![off("old", "GET"), Arc::new(route("new", "/x", "GET"))];
-        assert_eq!(found(&Router::build(both).unwrap(), "GET", "/x"), "new");
-        let split = vec![off("old", "GET"), Arc::new(route("new", "/x", "POST"))];
-        let router = Router::build(split).unwrap();
+        let both = [off("old", "GET"), Arc::new(route("new", "/x", "GET"))];
+        assert_eq!(found(&of(both).unwrap(), "GET", "/x"), "new");
+        let split = [off("old", "GET"), Arc::new(route("new", "/x", "POST"))];
+        let router = of(split).unwrap();
         assert_eq!(found(&router, "GET", "/x"), "KL-H405 new OPTIONS, POST");
     }
 

@@ -2,6 +2,7 @@
 //! directories.
 
 mod deploying;
+mod mini;
 mod reloading;
 mod starting;
 mod support;

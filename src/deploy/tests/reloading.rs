@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::{Project, lines, messages, name, outcomes};
 use crate::contract::Services as _;
-use crate::deploy::{Origin, Outcome, State, Which};
+use crate::deploy::report::{Origin, Outcome, State, Which};
 
 #[tokio::test]
 async fn one_bad_file_of_a_change_keeps_all_of_it_out() {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::mini::Mini;
 use crate::base::{Fault, ServiceName, SystemClock};
 use crate::contract::{Engine, Services as _};
-use crate::deploy::mini::Mini;
-use crate::deploy::{Deployer, Limits, Options, Origin, Outcome, Parts, Report, Which};
+use crate::deploy::options::Limits;
+use crate::deploy::report::{Line, Outcome, Report};
+use crate::deploy::{Deployer, Options, Origin, Parts, Which};
 use crate::service::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -176,7 +178,7 @@ pub(super) fn messages(faults: &[Fault]) -> Vec<String> {
 /// The lines of a report: `a r1→r2 Ok`.
 pub(super) fn lines(report: &Report) -> Vec<String> {
     let revision = |revision: Option<u32>| revision.map_or("-".to_owned(), |r| format!("r{r}"));
-    let line = |line: &crate::deploy::Line| {
+    let line = |line: &Line| {
         let (old, new) = (revision(line.old), revision(line.new));
         format!("{} {old}→{new} {:?}", line.name, line.outcome)
     };

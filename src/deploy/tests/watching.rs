@@ -247,7 +247,7 @@ async fn a_dropped_file_is_deployed_and_removed() {
             project.says("b") == "r1 zipped" && zip(project)
         })
         .await;
-    let packages = project.deployer.packages(10).await.unwrap();
+    let packages = project.store.packages().await;
     let names: Vec<_> = packages
         .iter()
         .map(|row| (row.id, row.name.as_str()))
@@ -359,7 +359,7 @@ async fn a_slowly_copied_file_is_picked_up_whole() {
         .until("the whole", |project| project.says("slow").ends_with("end"))
         .await;
     assert_eq!(
-        project.store.package_bytes(1).await.unwrap().unwrap(),
+        project.store.package_bytes(1).await.unwrap(),
         whole.as_bytes()
     );
     project.end().await;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use expect_test::{Expect, expect};
 
 use super::kinds::{Fixed, KINDS};
+use super::one;
 use crate::base::Fault;
-use crate::enmasse::{Against, Files, load};
+use crate::enmasse::{Against, load};
 
 fn blocks(faults: &[Fault]) -> String {
     let blocks: Vec<_> = faults.iter().map(Fault::block).collect();
@@ -20,7 +21,7 @@ fn errors(text: &str) -> String {
         variables: &variables,
         others: &[],
     };
-    match load(&Files::one("config/objects.yaml", text), &against) {
+    match load(&one("config/objects.yaml", text), &against) {
         Ok((_, warnings)) => format!("no errors, warnings:\n{}", blocks(&warnings)),
         Err(faults) => blocks(&faults.0),
     }

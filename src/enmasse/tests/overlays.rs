@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::kinds::{Fixed, KINDS};
 use crate::base::Fault;
-use crate::enmasse::{Against, Files, WantedSet, load, refuse_demo};
+use crate::enmasse::wanted::WantedSet;
+use crate::enmasse::{Against, Files, load, refuse_demo};
 
 /// A project directory that goes away with the test.
 struct Project(PathBuf);

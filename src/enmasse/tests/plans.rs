@@ -6,9 +6,13 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::kinds::{Fixed, KINDS};
-use crate::base::{Fault, ObjectName};
+use super::{changes_nothing, one};
+use crate::base::{Fault, ObjectName, Place};
 use crate::contract::{ObjectId, StoredObject};
-use crate::enmasse::{Against, Change, Files, Plan, Prune, Step, Wanted, load, plan, render};
+use crate::enmasse::plan::Step;
+use crate::enmasse::source::Spot;
+use crate::enmasse::wanted::Places;
+use crate::enmasse::{Against, Change, Plan, Prune, Wanted, load, plan, render};
 
 fn variables() -> Fixed {
     Fixed(HashMap::from([("URL", "http://same"), ("P", "p")]))
@@ -20,7 +24,7 @@ fn wanted(text: &str) -> Vec<Wanted> {
         variables: &variables(),
         others: &[],
     };
-    load(&Files::one("config/objects.yaml", text), &against)
+    load(&one("config/objects.yaml", text), &against)
         .unwrap()
         .0
         .objects
@@ -220,12 +224,13 @@ fn defaults_spellings_and_nulls_make_no_difference() {
 fn bodies_that_cannot_be_normalised_are_still_compared_with_the_defaults_of_the_schema() {
     let body = json!({"url": "${env.NOT_HERE}", "tls": {}});
     let wanted = |body| {
-        vec![Wanted::without_file(
-            stored("outgoing.http", "o", "", json!({})).id,
-            true,
+        vec![Wanted {
+            id: stored("outgoing.http", "o", "", json!({})).id,
+            enabled: true,
             body,
-            "api",
-        )]
+            source: "api".to_owned(),
+            places: Places::new(Spot::new(Place::new("api", 0, 0))),
+        }]
     };
     let current = [stored("outgoing.http", "o", "api", body)];
     let same = wanted(json!({"url": "${env.NOT_HERE}", "path": ""}));
@@ -361,12 +366,12 @@ fn applying_a_plan_leaves_nothing_to_do() {
     }
     let second = planned(&current, FILES);
     assert!(
-        second.is_empty(Prune::Keep),
+        changes_nothing(&second, Prune::Keep),
         "{}",
         render(&second, Prune::Keep)
     );
     assert!(
-        !second.is_empty(Prune::Remove),
+        !changes_nothing(&second, Prune::Remove),
         "one stays that only pruning removes"
     );
 }

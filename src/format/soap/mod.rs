@@ -23,11 +23,6 @@ use crate::format::content_type::ContentType;
 use crate::xml::{self, Node, Writer};
 use envelope::Envelope;
 
-/// Writes a fault where no channel could be found for what looks like SOAP.
-pub(crate) fn fault_reply(fault: &Fault, inbound: &Inbound) -> Reply {
-    fault::reply(fault, inbound, &version::ALL)
-}
-
 /// Makes the format `soap`.
 pub(crate) struct SoapFormat;
 

@@ -83,11 +83,13 @@ impl Embedded {
     }
 
     /// Tells about how much memory all keys take.
+    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.space.used()
     }
 
     /// Tells how many commits were made.
+    #[cfg(test)]
     pub(super) fn commits(&self) -> u64 {
         self.writer.commits()
     }

@@ -102,6 +102,7 @@ impl Writer {
     }
 
     /// Tells how many commits were made.
+    #[cfg(test)]
     pub(super) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
     }

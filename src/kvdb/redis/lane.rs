@@ -173,7 +173,7 @@ impl Dialling {
         loop {
             match self.once().await {
                 Ok(link) => {
-                    tracing::info!(attempts = link.number, "Redis reached.");
+                    tracing::info!(attempt = link.number, "Redis reached.");
                     lane.state.send_replace(State::Up(link));
                     return;
                 }

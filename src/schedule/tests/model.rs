@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{World, utc};
+use super::World;
 use crate::base::{Clock as _, ObjectName};
 use crate::schedule::RunRecord;
 use crate::store::RunState;

@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::base::{Fault, Value, closest};
 use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
-use crate::script::host::data;
+use crate::script::host::{data, exact};
 use crate::sio;
 
 const A: Arg = number("a");
@@ -182,36 +182,21 @@ fn of(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
 
 fn add(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let (a, b) = pair(&mut args)?;
-    sum(a, b)
+    exact::sum(a, b)
         .map(Value::Decimal)
         .ok_or_else(|| inexact("the sum"))
 }
 
 fn sub(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let (a, b) = pair(&mut args)?;
-    sum(a, -b)
+    exact::difference(a, b)
         .map(Value::Decimal)
         .ok_or_else(|| inexact("the difference"))
 }
 
-/// Adds on the digits themselves: the type's own addition drops digits that do not fit.
-fn sum(a: Decimal, b: Decimal) -> Option<Decimal> {
-    let scale = a.scale().max(b.scale());
-    let digits = |number: Decimal| {
-        let factor = 10_i128.checked_pow(scale - number.scale())?;
-        number.mantissa().checked_mul(factor)
-    };
-    Decimal::try_from_i128_with_scale(digits(a)?.checked_add(digits(b)?)?, scale).ok()
-}
-
 fn mul(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let (a, b) = pair(&mut args)?;
-    let digits = |a: Decimal, b: Decimal| {
-        let product = a.mantissa().checked_mul(b.mantissa())?;
-        Decimal::try_from_i128_with_scale(product, a.scale() + b.scale()).ok()
-    };
-    digits(a, b)
-        .or_else(|| digits(a.normalize(), b.normalize()))
+    exact::product(a, b)
         .map(Value::Decimal)
         .ok_or_else(|| inexact("the product"))
 }
@@ -229,7 +214,7 @@ fn div(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     if b.is_zero() {
         return Err(data::refused(format!("{a} cannot be divided by zero")));
     }
-    let quotient = a.checked_div(b).ok_or_else(|| inexact("the quotient"))?;
+    let quotient = exact::quotient(a, b).ok_or_else(|| inexact("the quotient"))?;
     let round =
         |places| quotient.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
     Ok(Value::Decimal(places.map_or(quotient, round)))

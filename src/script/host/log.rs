@@ -105,11 +105,12 @@ pub(crate) fn emit(call: &Call, level: Level, line: &str) {
 
 fn send(call: &Call, level: Level, line: &str) {
     let (cid, service) = (call.ctx.cid.as_str(), call.service.name.as_str());
+    let job = call.ctx.job.as_ref().map(|job| job.name.as_str());
     match level {
-        Level::Debug => tracing::debug!(target: "kladka::script", cid, service, "{line}"),
-        Level::Info => tracing::info!(target: "kladka::script", cid, service, "{line}"),
-        Level::Warn => tracing::warn!(target: "kladka::script", cid, service, "{line}"),
-        Level::Error => tracing::error!(target: "kladka::script", cid, service, "{line}"),
+        Level::Debug => tracing::debug!(target: "kladka::script", cid, service, job, "{line}"),
+        Level::Info => tracing::info!(target: "kladka::script", cid, service, job, "{line}"),
+        Level::Warn => tracing::warn!(target: "kladka::script", cid, service, job, "{line}"),
+        Level::Error => tracing::error!(target: "kladka::script", cid, service, job, "{line}"),
     }
 }
 

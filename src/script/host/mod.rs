@@ -7,6 +7,7 @@ pub(crate) mod csv;
 mod data;
 pub(crate) mod date;
 pub(crate) mod decimal;
+pub(in crate::script) mod exact;
 mod fail;
 mod invoke;
 pub(crate) mod json;

@@ -4,7 +4,9 @@ use mlua::{MetaMethod, UserData, UserDataMethods};
 use rust_decimal::Decimal;
 
 use crate::base::{Fault, Handle, Value};
+use crate::script::host::exact;
 use crate::script::lua::bridge::script_error;
+use crate::sio;
 
 /// A number that a double cannot hold: a decimal, or an integer above `i64::MAX`.
 #[derive(Clone)]
@@ -39,11 +41,11 @@ impl UserData for Exact {
         methods.add_meta_function(MetaMethod::Concat, |_, pair: (mlua::Value, mlua::Value)| {
             Ok([shown(&pair.0)?, shown(&pair.1)?].concat())
         });
-        arithmetic(methods, MetaMethod::Add, "+", Decimal::checked_add);
-        arithmetic(methods, MetaMethod::Sub, "-", Decimal::checked_sub);
-        arithmetic(methods, MetaMethod::Mul, "*", Decimal::checked_mul);
-        arithmetic(methods, MetaMethod::Div, "/", Decimal::checked_div);
-        arithmetic(methods, MetaMethod::Mod, "%", Decimal::checked_rem);
+        arithmetic(methods, MetaMethod::Add, "+", exact::sum);
+        arithmetic(methods, MetaMethod::Sub, "-", exact::difference);
+        arithmetic(methods, MetaMethod::Mul, "*", exact::product);
+        arithmetic(methods, MetaMethod::Div, "/", exact::quotient);
+        arithmetic(methods, MetaMethod::Mod, "%", exact::remainder);
         methods.add_meta_method(MetaMethod::Unm, |_, this, ()| {
             Ok(Self(Value::Decimal(-this.decimal())))
         });
@@ -88,8 +90,8 @@ fn operand(value: &mlua::Value) -> mlua::Result<Decimal> {
         mlua::Value::UserData(data) => data.borrow::<Exact>().ok().map(|exact| exact.decimal()),
         mlua::Value::Integer(number) => Some(Decimal::from(*number)),
         // The shortest text of a double is what its author wrote: 0.1, not 0.1000000000000000055.
-        mlua::Value::Number(number) => number.to_string().parse().ok(),
-        mlua::Value::String(text) => text.to_str().ok().and_then(|text| text.parse().ok()),
+        mlua::Value::Number(number) => sio::decimal_of_float(*number),
+        mlua::Value::String(text) => text.to_str().ok().and_then(|text| sio::decimal_of(&text)),
         _ => None,
     };
     number.ok_or_else(|| {

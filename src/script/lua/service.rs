@@ -10,7 +10,7 @@ use std::time::Duration;
 use mlua::{Function, MultiValue, Table};
 use tokio::sync::OnceCell;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Text, Value};
+use crate::base::{Code, Fault, LocalBoxFuture, Value};
 use crate::contract::{
     Answer, Call, Core, CoreLocal, Ctx, Declaration, Handover, HostFn, Placement, Service, Source,
     SourceSet,

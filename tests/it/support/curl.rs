@@ -96,6 +96,8 @@ impl Reply {
 
     /// Returns the body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+        let read = serde_json::from_str(&self.body);
+        assert!(read.is_ok(), "{read:?}: {}", self.body);
+        read.unwrap()
     }
 }

@@ -12,7 +12,7 @@ mod wire;
 
 pub(crate) use curl::{Curl, Reply};
 pub(crate) use gate::Gate;
-pub(crate) use peer::{Does, Peer, Seen};
+pub(crate) use peer::{Does, Peer};
 pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
 pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with};

@@ -250,7 +250,7 @@ pub(crate) fn kladka_with(
         .unwrap();
     // A command that does not read its input may close it first.
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
-    done(child.wait_with_output().unwrap())
+    done(&child.wait_with_output().unwrap())
 }
 
 /// Runs a command of the binary on a project.
@@ -261,10 +261,10 @@ pub(crate) fn kladka(project: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .stdin(Stdio::null())
         .output();
-    done(output.unwrap())
+    done(&output.unwrap())
 }
 
-fn done(output: Output) -> Command {
+fn done(output: &Output) -> Command {
     Command {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

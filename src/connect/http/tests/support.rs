@@ -247,21 +247,7 @@ impl TestServer {
             Tasks::default(),
         );
         let shared = Arc::new(shared);
-        let routes = [
-            ("echo", "/echo", "GET POST", "svc"),
-            ("one", "/echo/{id}", "GET POST", "svc"),
-            ("hold", "/hold", "", "hold"),
-            ("big", "/big", "GET", "big"),
-            ("bad-header", "/bad-header", "GET", "bad-header"),
-        ];
-        let routes = routes.map(|(name, path, methods, service)| {
-            let mut plan = plan(name, path, methods);
-            plan.service = ServiceName::new(service).unwrap();
-            Arc::new(Route::new(Arc::new(plan), true, &registry))
-        });
-        shared
-            .routes
-            .store(Arc::new(Router::build(routes.to_vec()).unwrap()));
+        shared.routes.store(Arc::new(router(&registry)));
         shared.set_state(State::Ready);
         let (dispatch, threads) = start_cores(Threads { cores: 2, long: 0 }, &shared).unwrap();
         let listener = crate::net::listen("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -353,4 +339,22 @@ pub(crate) fn beside<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {
     tokio::spawn(future)
+}
+
+/// Routes to each of the test services.
+fn router(registry: &Registry) -> Router {
+    let mut router = Router::default();
+    for (name, path, methods, service) in [
+        ("echo", "/echo", "GET POST", "svc"),
+        ("one", "/echo/{id}", "GET POST", "svc"),
+        ("hold", "/hold", "", "hold"),
+        ("big", "/big", "GET", "big"),
+        ("bad-header", "/bad-header", "GET", "bad-header"),
+    ] {
+        let mut plan = plan(name, path, methods);
+        plan.service = ServiceName::new(service).unwrap();
+        let route = Route::new(Arc::new(plan), true, registry);
+        router.add(Arc::new(route)).unwrap();
+    }
+    router
 }
