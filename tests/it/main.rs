@@ -3,6 +3,9 @@
 
 mod bad_input;
 mod budgets;
+mod http;
+mod outgoing;
+mod redis_down;
 mod scenario;
 mod support;
 mod tidy;
