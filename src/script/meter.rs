@@ -52,6 +52,8 @@ pub(crate) struct Running {
     limit: Duration,
     used: Cell<Duration>,
     manners: Manners,
+    /// Whether it held the core where it cannot give way.
+    held: Cell<bool>,
     /// Why the call must end; latched.
     over: RefCell<Option<Fault>>,
 }
@@ -87,6 +89,7 @@ impl Running {
             limit,
             used: Cell::default(),
             manners,
+            held: Cell::default(),
             over: RefCell::default(),
         })
     }
@@ -109,6 +112,11 @@ impl Running {
     /// Returns why the call must end, if it must.
     pub(crate) fn over(&self) -> Option<Fault> {
         self.over.borrow().clone()
+    }
+
+    /// Tells whether the call held the core where it cannot give way.
+    pub(crate) fn held(&self) -> bool {
+        self.held.get()
     }
 
     /// Tells whether the call is so near its limit that its time is worth measuring well.
@@ -172,6 +180,7 @@ impl Meter {
                 running.gate.hold.store(true, Ordering::Release);
                 return Verdict::Yield;
             }
+            running.held.set(true);
             running.end(held_core(running));
         }
         running.over().map_or(Verdict::Go, Verdict::Over)

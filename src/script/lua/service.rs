@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::base::{Code, Fault, LocalBoxFuture, Text, Value};
 use crate::contract::{
     Answer, Call, Core, CoreLocal, Ctx, Declaration, HostFn, Service, Source, SourceSet,
 };
+use crate::script::lua::apart;
 use crate::script::lua::convert::Reader;
 use crate::script::lua::diagnostic;
 use crate::script::lua::poll::{Bounds, Metered};
@@ -40,6 +41,8 @@ pub(crate) struct Program {
     set: Arc<SourceSet>,
     source: Arc<Source>,
     declaration: Arc<Declaration>,
+    /// Whether it held a core where it cannot give way; then it runs on a thread apart.
+    apart: AtomicBool,
 }
 
 impl Program {
@@ -57,6 +60,7 @@ impl Program {
             set,
             source: Arc::clone(source),
             declaration: Arc::new(declaration),
+            apart: AtomicBool::new(false),
         })
     }
 }
@@ -79,22 +83,41 @@ impl Service for LuaService {
         ctx: &'a Ctx,
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
+        let program = &self.program;
         Box::pin(async move {
-            let instances = core.local::<Instances>();
-            let slot = instances.slot(&self.program);
-            let make = || Instance::make(core, ctx, &self.program);
-            let instance = match slot.instance.get_or_try_init(make).await {
-                Ok(instance) => Rc::clone(instance),
-                Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
-            };
-            instances.evict(self.program.id);
-            let result = instance.run(core, ctx, input).await;
-            if instance.spoiled.get() {
-                instances.replace(self.program.id, &slot);
+            if program.apart.load(Ordering::Relaxed) && !apart::is_here(core) {
+                apart::call(program, ctx, input).await
+            } else {
+                call_here(program, core, ctx, input).await
             }
-            result.map_err(|fault| diagnostic::show(fault, &self.program.set))
         })
     }
+}
+
+/// Calls a service on this very core.
+pub(crate) async fn call_here(
+    program: &Arc<Program>,
+    core: &Rc<Core>,
+    ctx: &Ctx,
+    input: Value,
+) -> Result<Answer, Fault> {
+    let instances = core.local::<Instances>();
+    let slot = instances.slot(program);
+    let make = || Instance::make(core, ctx, program);
+    let instance = match slot.instance.get_or_try_init(make).await {
+        Ok(instance) => Rc::clone(instance),
+        Err(fault) => return Err(diagnostic::show(ours(fault), &program.set)),
+    };
+    instances.evict(program.id);
+    let result = instance.run(core, ctx, input).await;
+    if instance.spoiled.get() {
+        instances.replace(program.id, &slot);
+    }
+    if instance.held.get() && !program.apart.swap(true, Ordering::Relaxed) {
+        let service = program.declaration.name.as_str();
+        tracing::warn!(service, "Service held its core; from now on it runs apart.");
+    }
+    result.map_err(|fault| diagnostic::show(ours(fault), &program.set))
 }
 
 /// The VMs of one core.
@@ -200,6 +223,8 @@ struct Instance {
     declaration: Arc<Declaration>,
     /// Set after a memory error, or when too much stays in use.
     spoiled: Cell<bool>,
+    /// Whether a call held the core where it cannot give way.
+    held: Cell<bool>,
 }
 
 impl Instance {
@@ -236,6 +261,7 @@ impl Instance {
             meter,
             declaration: Arc::clone(&program.declaration),
             spoiled: Cell::new(false),
+            held: Cell::new(false),
         }))
     }
 
@@ -257,6 +283,9 @@ impl Instance {
         let result = result
             .map(drop)
             .map_err(|error| diagnostic::fault_of(&error));
+        if running.held() {
+            self.held.set(true);
+        }
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
         if memory || self.vm.lua.used_memory() > limits.memory / 4 * 3 {
             self.spoiled.set(true);
@@ -267,6 +296,14 @@ impl Instance {
             (None, Err(fault)) => Err(fault),
             (None, Ok(())) => answer(&response),
         }
+    }
+}
+
+/// At a call, a file that cannot be loaded is the server's failure, not the caller's.
+fn ours(fault: Fault) -> Fault {
+    match fault.code() {
+        Code::ScriptModule | Code::ScriptCompile => fault.chosen(Some(500), None),
+        _ => fault,
     }
 }
 
