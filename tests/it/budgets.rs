@@ -1,6 +1,12 @@
 //! What one call may use, through the binary: the call over its budget fails, and nobody else waits for it.
 //!
 //! The server has one core, so that everything here shares it.
+#![expect(
+    clippy::format_push_string,
+    clippy::panic,
+    clippy::unchecked_time_subtraction,
+    reason = "tests may be plain, and stop at the first surprise"
+)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

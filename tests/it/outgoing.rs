@@ -1,4 +1,8 @@
 //! Outgoing connections through the binary, against a peer of our own: addresses that change, retries, credentials.
+#![expect(
+    clippy::format_push_string,
+    reason = "tests may be plain, and stop at the first surprise"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -41,15 +41,13 @@ pub(super) async fn call(program: &Arc<Program>, ctx: &Ctx, input: Value) -> Res
         input,
         reply,
     };
-    let sent = QUEUE
-        .get_or_init(start)
-        .as_ref()
-        .map(|queue| queue.send(errand));
+    let queue = QUEUE.get_or_init(start).as_ref();
+    let sent = queue.is_some_and(|queue| queue.send(errand).is_ok());
     let broken = || Fault::new(Code::Internal, "the service failed unexpectedly");
-    match sent {
-        Some(Ok(())) => answer.await.map_err(|_gone| broken())?,
-        _ => Err(broken().detail("the thread apart does not run")),
+    if !sent {
+        return Err(broken().detail("the thread apart does not run"));
     }
+    answer.await.map_err(|_gone| broken())?
 }
 
 fn start() -> Option<Queue> {

@@ -127,7 +127,9 @@ fn without_places(message: &str) -> String {
         let place = word
             .strip_suffix(':')
             .and_then(|word| word.rsplit_once(':'));
-        place.is_some_and(|(path, line)| path.ends_with(".lua") && line.parse::<u32>().is_ok())
+        place.is_some_and(|(path, line)| {
+            path.strip_suffix(".lua").is_some() && line.parse::<u32>().is_ok()
+        })
     };
     let words = message.split(' ').filter(|word| !is_place(word));
     words.collect::<Vec<_>>().join(" ")

@@ -9,7 +9,7 @@ mod redis;
 mod server;
 
 pub(crate) use curl::{Curl, Reply};
-pub(crate) use peer::{Does, Peer, Seen};
+pub(crate) use peer::{Does, Peer};
 pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
 pub(crate) use server::{Command, TestServer};
