@@ -14,7 +14,7 @@ use crate::base::{Code, Fault};
 use crate::tasks::Tasks;
 
 /// How often the files of a certificate are looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The TLS side of a listener: handshakes under way keep the certificate they began with.
 pub(crate) struct ServerTls {

@@ -62,6 +62,12 @@ impl Conduct {
         if !measured || self.strikes.fetch_add(1, Ordering::Relaxed) + 1 < STRIKES {
             return false;
         }
+        self.convict()
+    }
+
+    /// Moves a program at once; returns true when it moves by it. One that held its core where it could not give
+    /// way has made its neighbours wait enough.
+    pub(crate) fn convict(&self) -> bool {
         !self.long.swap(true, Ordering::Relaxed)
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Running {
     /// Whether each poll is measured by the thread's own CPU time.
     measured: bool,
     manners: Manners,
+    /// Whether it held the core where it cannot give way.
+    held: Cell<bool>,
     /// Why the call must end; latched.
     over: RefCell<Option<Fault>>,
 }
@@ -112,6 +114,7 @@ impl Running {
             longest: Cell::default(),
             measured,
             manners,
+            held: Cell::default(),
             over: RefCell::default(),
         })
     }
@@ -144,6 +147,11 @@ impl Running {
     /// Returns why the call must end, if it must.
     pub(crate) fn over(&self) -> Option<Fault> {
         self.over.borrow().clone()
+    }
+
+    /// Tells whether the call held the core where it cannot give way.
+    pub(crate) fn held(&self) -> bool {
+        self.held.get()
     }
 
     /// Tells whether the call is so near its limit that its time is worth measuring well.
@@ -220,6 +228,7 @@ impl Meter {
                 running.gate.hold.store(true, Ordering::Release);
                 return Verdict::Yield;
             }
+            running.held.set(true);
             running.end(held_core(running));
         }
         running.over().map_or(Verdict::Go, Verdict::Over)

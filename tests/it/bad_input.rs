@@ -1,4 +1,10 @@
 //! Bad input through the binary: every channel answers it in its own format, with the correlation id and without secrets.
+#![expect(
+    clippy::format_push_string,
+    clippy::panic,
+    clippy::format_collect,
+    reason = "tests may be plain, and stop at the first surprise"
+)]
 
 use crate::support::{Raw, Reply, TestServer};
 
@@ -166,6 +172,26 @@ return {
     local s3cr3t = nil
     return s3cr3t.field
   end },
+  service { name = "bad.ways", input = { "way:int" }, handle = function(ctx)
+    local way = ctx.request.input.way
+    if way == 1 then error("boom") end
+    if way == 2 then error("boom", 2) end
+    if way == 3 then local _, e = pcall(error, "boom") error(e) end
+    if way == 4 then local _, e = pcall(function() error("boom") end) error(e) end
+    if way == 5 then assert(false) end
+    if way == 6 then error({ message = "boom" }) end
+    if way == 7 then return undefined_function() end
+    if way == 8 then ctx.kvdb:get({}) end
+    if way == 9 then ctx:invoke("no.such.service") end
+    if way == 10 then ctx.outgoing.http["no.such.peer"]:get() end
+    if way == 11 then local function deep(n) return 1 + deep(n + 1) end deep(1) end
+    if way == 12 then return string.rep("x", 1e12) end
+    if way == 13 then return json.parse("{") end
+    if way == 14 then ctx.response.payload.undeclared = function() end end
+    if way == 15 then ctx.response.headers = { ["X\r\nY"] = "a" } end
+    if way == 16 then ctx.response.status = 99 end
+    if way == 17 then return require "no.such.module" end
+  end },
 }
 "#;
 
@@ -183,6 +209,7 @@ const CHANNELS: &[(&str, &str, &str)] = &[
         "security: none",
     ),
     ("broken", "", "security: none"),
+    ("ways", "", "security: none"),
 ];
 
 fn objects() -> String {
@@ -206,6 +233,7 @@ fn objects() -> String {
         for (end, option, security) in CHANNELS.iter().copied().chain(wss) {
             let service = match (end, name) {
                 ("broken", _) => "bad.broken",
+                ("ways", _) => "bad.ways",
                 (_, "csv") => "bad.rows",
                 (_, "raw") => "bad.raw",
                 _ => "bad.typed",
@@ -308,6 +336,28 @@ fn a_body_that_cannot_be_used_is_refused_in_the_format_of_the_channel() {
         let reply = wire.post(&server, "broken", "", wire.good);
         wire.check("a script that fails", &reply, 500, "KL-S101");
     }
+}
+
+#[test]
+fn however_a_script_fails_its_place_stays_in_the_log() {
+    let server = server();
+    let wire = WIRES.iter().find(|wire| wire.format == "json").unwrap();
+    for way in 1..=16 {
+        let reply = wire.post(&server, "ways", "", &format!("{{\"way\":{way}}}"));
+        let what = format!("way {way}: {} {}", reply.head, reply.body);
+        assert!(reply.status >= 500 || reply.status == 404, "{what}");
+        is_own_fault(&what, &reply, wire.faults, "KL-");
+        let line = server.log().wait("Message failed.");
+        assert!(line.contains(CID), "{line}");
+    }
+    // A module that is not there is the script's failure, not the caller's; the hint names where modules stand.
+    let reply = wire.post(&server, "ways", "", "{\"way\":17}");
+    assert_eq!(
+        (reply.status, &reply.json()["code"]),
+        (500, &"KL-S103".into())
+    );
+    // The log has what the client has not.
+    assert!(server.log().count("scripts/bad.lua:") >= 10);
 }
 
 #[test]
@@ -448,7 +498,7 @@ fn an_address_without_a_channel_is_answered_in_what_the_request_looks_like() {
     }
 }
 
-/// Headers that two servers could read in two ways.
+/// Heads whose end, or the end of their body, could be read in two ways.
 const FRAMING: &[&str] = &[
     "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",

@@ -111,8 +111,28 @@ fn named(error: &mlua::Error, message: &str) -> Fault {
         return fault
             .hint("Use ctx.fail{ status = …, code = …, message = … }, or error with a text.");
     }
-    let message = message.chars().take(2000).collect::<String>();
-    Fault::new(Code::ScriptError, message)
+    let full = message.chars().take(2000).collect::<String>();
+    let safe = without_places(&full);
+    let fault = Fault::new(Code::ScriptError, &*safe);
+    if safe == full {
+        fault
+    } else {
+        fault.detail(full)
+    }
+}
+
+/// Removes the places of scripts, which `pcall` and `error(e)` leave in a message: clients must not see them.
+fn without_places(message: &str) -> String {
+    let is_place = |word: &&str| {
+        let place = word
+            .strip_suffix(':')
+            .and_then(|word| word.rsplit_once(':'));
+        place.is_some_and(|(path, line)| {
+            path.strip_suffix(".lua").is_some() && line.parse::<u32>().is_ok()
+        })
+    };
+    let words = message.split(' ').filter(|word| !is_place(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Splits `path:line: message`.

@@ -107,7 +107,7 @@ impl Service for LuaService {
             let make = || Instance::make(core, ctx, &self.program);
             let instance = match slot.instance.get_or_try_init(make).await {
                 Ok(instance) => Rc::clone(instance),
-                Err(fault) => return Err(diagnostic::show(fault, &self.program.set)),
+                Err(fault) => return Err(diagnostic::show(ours(fault), &self.program.set)),
             };
             if !known || instances.is_due() {
                 instances.evict(self.program.id);
@@ -116,7 +116,7 @@ impl Service for LuaService {
             if instance.spoiled.get() {
                 instances.replace(self.program.id, &slot);
             }
-            result.map_err(|fault| diagnostic::show(fault, &self.program.set))
+            result.map_err(|fault| diagnostic::show(ours(fault), &self.program.set))
         })
     }
 }
@@ -323,10 +323,20 @@ impl Drop for Observed<'_> {
             return;
         }
         let measured = self.running.is_measured();
-        if self.program.conduct.note(self.running.longest(), measured) {
+        let conduct = &self.program.conduct;
+        let held = self.running.held() && conduct.convict();
+        if held || conduct.note(self.running.longest(), measured) {
             let service = call.service.name.as_str();
             tracing::info!(service, "Service moved to its own threads.");
         }
+    }
+}
+
+/// At a call, a file that cannot be loaded is the server's failure, not the caller's.
+fn ours(fault: Fault) -> Fault {
+    match fault.code() {
+        Code::ScriptModule | Code::ScriptCompile => fault.chosen(Some(500), None),
+        _ => fault,
     }
 }
 

@@ -50,15 +50,18 @@ impl Curl {
     }
 
     /// Makes the call.
-    pub(crate) fn send(mut self) -> Reply {
+    pub(crate) fn send(self) -> Reply {
+        self.try_send().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Makes the call, or returns why curl could not.
+    pub(crate) fn try_send(mut self) -> Result<Reply, String> {
         let output = self.0.output().expect("curl is installed");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{:?}: {}",
-            self.0,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{:?}: {said}", self.0));
+        }
         // An interim answer (100 Continue) has a head of its own.
         let mut rest = text.as_str();
         loop {
@@ -69,11 +72,11 @@ impl Curl {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default();
             if status != 100 {
-                return Reply {
+                return Ok(Reply {
                     status,
                     head: head.to_owned(),
                     body: body.to_owned(),
-                };
+                });
             }
             rest = body;
         }

@@ -1,5 +1,4 @@
 //! What the tests share: the real binary as a server, and the peers it talks to.
-#![expect(dead_code, reason = "not every test needs every part")]
 
 mod curl;
 mod gate;

@@ -169,6 +169,15 @@ impl TestServer {
         self.child.as_ref().unwrap().id()
     }
 
+    /// Returns the processor time it has used, which other work on the machine does not change.
+    pub(crate) fn cpu(&self) -> std::time::Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|text| text.parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 10)
+    }
+
     /// Kills it at once, as a power cut would.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
