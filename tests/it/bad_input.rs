@@ -1,8 +1,6 @@
 //! Bad input through the binary: every channel answers it in its own format, with the correlation id and without secrets.
 #![expect(
-    clippy::format_push_string,
     clippy::panic,
-    clippy::format_collect,
     reason = "tests may be plain, and stop at the first surprise"
 )]
 

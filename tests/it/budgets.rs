@@ -2,7 +2,6 @@
 //!
 //! The server has one core, so that everything here shares it.
 #![expect(
-    clippy::format_push_string,
     clippy::panic,
     clippy::unchecked_time_subtraction,
     reason = "tests may be plain, and stop at the first surprise"
@@ -101,7 +100,9 @@ fn server(peer: &Peer) -> TestServer {
         }
     }
     text += "  - { name: short, service: waits, http: { path: /short }, security: none, timeout: 200ms }\n";
-    let project = TestServer::project("blank").with("KLADKA_LIMITS_CORES", "1");
+    let project = TestServer::project("blank")
+        .with("KLADKA_LIMITS_CORES", "1")
+        .with("KLADKA_LIMITS_SCRIPT_CPU", "250ms");
     project.write("config/objects.yaml", text);
     project.write("scripts/budgets.lua", SCRIPT);
     project.start()

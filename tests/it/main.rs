@@ -2,24 +2,23 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "tests may stop at the first surprise"
-)]
-#![expect(
+    clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a failed test shows the log of its server"
+    clippy::too_many_lines,
+    reason = "tests may stop at the first surprise, show their figures, and walk a long list in one go"
 )]
 
 mod bad_input;
 mod budgets;
 mod cli;
 mod config;
-mod jobs;
-mod process;
 mod deploy;
-mod reload;
 mod http;
+mod jobs;
 mod outgoing;
+mod process;
 mod redis_down;
+mod reload;
 mod scenario;
 mod support;
 mod survive;

@@ -103,7 +103,7 @@ fn call_until_the_end(board: &Board, url: &str, path: &str) -> Vec<Entry> {
 }
 
 fn letter(version: u64) -> char {
-    if version % 2 == 0 { 'a' } else { 'b' }
+    if version.is_multiple_of(2) { 'a' } else { 'b' }
 }
 
 /// Reads an answer: parts of `VERSION;LETTERS` joined by `|`, all whole and of one version.

@@ -316,17 +316,15 @@ impl<'a> Reader<'a> {
     }
 
     fn whole(&self) -> String {
-        let mut text = match self.root {
+        let root = match self.root {
             Root::Name(name) => name.to_owned(),
             Root::Argument(name) => format!("argument `{name}`"),
         };
-        for step in &self.path {
-            text += &match step {
-                Step::Name(name) => format!(".{name}"),
-                Step::Index(index) => format!("[{index}]"),
-            };
-        }
-        text
+        let steps = self.path.iter().map(|step| match step {
+            Step::Name(name) => format!(".{name}"),
+            Step::Index(index) => format!("[{index}]"),
+        });
+        std::iter::once(root).chain(steps).collect()
     }
 
     fn refuse(&self, why: &str) -> Fault {

@@ -74,9 +74,10 @@ impl<F: Future> Future for Metered<F> {
         if polled.is_pending() && (gave_way || this.owed > 0) {
             wake_later(context);
         }
-        this.owed = match gave_way {
-            true => OWED,
-            false => this.owed.saturating_sub(1),
+        this.owed = if gave_way {
+            OWED
+        } else {
+            this.owed.saturating_sub(1)
         };
         polled
     }

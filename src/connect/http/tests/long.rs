@@ -1,4 +1,8 @@
 //! Calls that take long run on threads of their own: real scripts on a real data plane.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "each test waits for what it spawned"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -163,9 +167,9 @@ impl Plane {
             threads, dispatch, ..
         } = self;
         let join = move || {
-            threads
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         };
         let joined = tokio::task::spawn_blocking(join);
         tokio::time::timeout(WAIT, joined).await.unwrap().unwrap();
