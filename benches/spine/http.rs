@@ -88,6 +88,7 @@ pub(crate) fn many_services() {
 
 fn with_services(name: &'static str, extra: usize) -> Peer {
     let project = peers::project(&format!("services-{extra}"), "rates");
+    peers::unbound(&project);
     for number in 0..extra {
         let text = format!(
             "return service {{ name = \"bench.s{number}\", handle = function(ctx) ctx.response.payload = {number} end }}\n"
