@@ -1,6 +1,12 @@
 --- Calendar helpers.
 local dates = {}
 
+--- The numbers of months and days with two digits.
+local TWO = {}
+for number = 0, 99 do
+  TWO[number] = ("%02d"):format(number)
+end
+
 --- Returns year, month and day of the service's input; each is today's where the input has none.
 function dates.or_today(ctx)
   local input = ctx.request.input
@@ -14,7 +20,7 @@ end
 
 --- Returns the date as text with two-digit months and days: `dates.join(2013, 9, 3, ":")` is `2013:09:03`.
 function dates.join(year, month, day, separator)
-  return ("%d%s%02d%s%02d"):format(year, separator, month, separator, day)
+  return year .. separator .. TWO[month] .. separator .. TWO[day]
 end
 
 return dates

@@ -1,5 +1,6 @@
 //! The correlation id: one for each message, in every log line and answer about it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -11,21 +12,22 @@ pub struct Cid(Text);
 
 /// Crockford's digits: no letter is taken for another.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Digits of the time in milliseconds, then of chance.
-const LENGTHS: [usize; 2] = [10, 14];
+/// Digits of the time in milliseconds, before those of chance.
+const OF_TIME: usize = 10;
+/// Digits of an id: as many as a `Text` holds in itself.
+const LENGTH: usize = 24;
 
 impl Cid {
-    /// Returns a fresh id that sorts by the time it was made: 24 characters, which a `Text` holds in itself.
+    /// Returns a fresh id that sorts by the time it was made.
     pub fn fresh() -> Self {
+        let mut text = [b'0'; LENGTH];
         let millis = u64::try_from(SystemClock.now().timestamp_millis()).unwrap_or_default();
-        let chance = (u128::from(chance()) << 64) | u128::from(chance());
-        let mut text = Text::default();
-        for (number, length) in [u128::from(millis), chance].into_iter().zip(LENGTHS) {
-            (0..length)
-                .rev()
-                .for_each(|place| text.push(digit(number >> (place * 5))));
-        }
-        Self(text)
+        let (of_time, of_chance) = text.split_at_mut(OF_TIME);
+        write(of_time, millis);
+        of_chance
+            .chunks_mut(7)
+            .for_each(|part| write(part, chance()));
+        Self(Text::from(str::from_utf8(&text).unwrap_or_default()))
     }
 
     /// Accepts an id that a caller sent, if it is sane.
@@ -41,16 +43,23 @@ impl Cid {
     }
 }
 
-/// Returns 64 bits that differ from call to call and process to process, without asking the kernel each time.
-fn chance() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// Writes the low bits of a number, five to a digit.
+fn write(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS.get((number & 31) as usize).copied().unwrap_or(b'0');
+        number >>= 5;
+    }
 }
 
-fn digit(number: u128) -> char {
-    DIGITS
-        .get((number & 31) as usize)
-        .copied()
-        .map_or('0', char::from)
+/// Returns 64 bits that differ from call to call, thread to thread and process to process, without asking the
+/// kernel each time: a walk through all numbers from a random start, mixed (splitmix64).
+fn chance() -> u64 {
+    thread_local!(static PLACE: Cell<u64> = Cell::new(RandomState::new().build_hasher().finish()));
+    let place = PLACE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    PLACE.set(place);
+    let mixed = (place ^ (place >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 impl fmt::Display for Cid {
