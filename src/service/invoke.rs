@@ -19,9 +19,11 @@ pub(crate) fn invoke<'a>(
     input: Value,
 ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
     Box::pin(async move {
-        let entry = ctx.services.find(name).ok_or_else(|| unknown(ctx, name))?;
+        let found = ctx.services.find(name).ok_or_else(|| unknown(ctx, name));
+        let entry = found.map_err(|fault| of_caller(ctx, fault))?;
         let declaration = entry.service.declaration();
-        let input = sio::bind(declaration, input, &[])?;
+        let bound = sio::bind(declaration, input, &[]);
+        let input = bound.map_err(|fault| of_caller(ctx, fault))?;
         sio::check_answer(declaration, call(core, ctx, &entry, input).await?)
     })
 }
@@ -73,6 +75,14 @@ pub(crate) async fn run(
             ),
         )),
     }
+}
+
+/// Blames the service that calls another wrongly, not the client of the first: its answer is 500.
+fn of_caller(ctx: &Ctx, fault: Fault) -> Fault {
+    if ctx.depth == 0 {
+        return fault;
+    }
+    fault.chosen(Some(500), None)
 }
 
 fn unknown(ctx: &Ctx, name: &str) -> Fault {
