@@ -43,12 +43,15 @@ impl Server {
             () = tokio::time::sleep(notice) => {}
             _ = impatient.recv() => {}
         }
-        self.tasks
-            .shutdown(self.parts.config.limits.shutdown_grace.into())
-            .await;
-        for core in self.cores {
-            // A core that panicked has been logged; the others still end.
-            drop(core.join());
+        let grace = self.parts.config.limits.shutdown_grace.into();
+        let over = tokio::time::Instant::now() + grace;
+        self.tasks.shutdown(grace).await;
+        // A core that panicked has been logged; the others still end.
+        let join = || self.cores.into_iter().for_each(|core| drop(core.join()));
+        let mut ended = tokio::task::spawn_blocking(join);
+        if tokio::time::timeout_at(over, &mut ended).await.is_err() {
+            self.tasks.hard.cancel();
+            drop(ended.await);
         }
         if let Err(fault) = self.kvdb.sync().await {
             tracing::error!(

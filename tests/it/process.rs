@@ -245,6 +245,27 @@ fn sigterm_finishes_what_runs_and_tells_load_balancers_first() {
 }
 
 #[test]
+fn a_call_that_never_ends_holds_the_server_no_longer_than_the_grace() {
+    let gate = Gate::closed();
+    let mut server = gated(&gate)
+        .with("KLADKA_LIMITS_SHUTDOWN_GRACE", "300ms")
+        .start();
+    let call = server.curl("/slow");
+    let running = std::thread::spawn(move || call.try_send().is_err());
+    gate.wait_for(1);
+    let began = std::time::Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait_for_end(), 0);
+    // The call itself would go on for ten seconds: the timeout of its connection.
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(running.join().unwrap(), "the call was cut");
+}
+
+#[test]
 fn sighup_reads_the_configuration_again_and_a_save_alone_does_not() {
     let gate = Gate::closed();
     let server = gated(&gate).production().start();
