@@ -44,9 +44,16 @@ impl Builder {
         let resolved = (self.resolve)(kind, stored)?;
         let body = kind.normal(&resolved)?;
         let print: Arc<str> = print(kind, &body, stored.enabled, done).into();
+        let state = if stored.enabled {
+            ObjectState::Current
+        } else {
+            ObjectState::Disabled
+        };
         if let Some(old) = old.filter(|old| old.print == print) {
+            // What was wrong with it may have been another's fault, which is looked at anew.
             return Ok(LiveObject {
                 stored: stored.clone(),
+                state,
                 ..old.clone()
             });
         }
@@ -58,11 +65,6 @@ impl Builder {
         };
         let live = kind.start(&stored.id.name, &body, &env)?;
         let route = self.route(&live, stored.enabled, old);
-        let state = if stored.enabled {
-            ObjectState::Current
-        } else {
-            ObjectState::Disabled
-        };
         Ok(LiveObject {
             stored: stored.clone(),
             print,

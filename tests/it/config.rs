@@ -330,6 +330,15 @@ fn two_channels_at_one_path_are_refused_by_both_names() {
         "{}",
         applied.err
     );
+    // It was the other that moved: this one is well again without an edit of its own.
+    server.write(
+        "config/objects.yaml",
+        ONE.replace("path: /one", "path: /elsewhere") + &clash,
+    );
+    let applied = server.kladka(&["config", "apply"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    let listed = server.kladka(&["channel", "list", "--json"]);
+    assert!(!listed.out.contains("degraded"), "{}", listed.out);
     // Different methods are no clash.
     server.write(
         "config/objects.yaml",
