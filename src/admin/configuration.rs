@@ -156,7 +156,7 @@ impl Configuration {
         let reconciled = self.runtime.reconcile(self.store.objects().await?);
         for (object, fault) in &reconciled.degraded {
             let (code, diagnostic) = (fault.code_text(), fault.block());
-            tracing::error!(%object, code, "Object could not be built. {diagnostic}");
+            tracing::error!(%object, code, error = fault.message(), diagnostic, "Object could not be built.");
         }
         let jobs = self.runtime.live().jobs();
         self.scheduler

@@ -121,7 +121,12 @@ pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(),
 
 fn report(faults: &Faults) {
     for fault in &faults.0 {
-        let code = fault.code_text();
-        tracing::error!(code, "Configuration not applied. {}", fault.block());
+        let (code, diagnostic) = (fault.code_text(), fault.block());
+        tracing::error!(
+            code,
+            error = fault.message(),
+            diagnostic,
+            "Configuration not applied."
+        );
     }
 }
