@@ -2,8 +2,9 @@
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use crate::contract::Dispatch;
 
@@ -15,7 +16,7 @@ pub struct Core {
     /// The way to the cores that long calls have for themselves; `None` on those, and where there are none.
     pub long: Option<Dispatch>,
     /// What modules keep per core: script VMs, HTTP clients. Made at first use.
-    locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
+    locals: RefCell<FxHashMap<TypeId, Rc<dyn Any>>>,
 }
 
 /// Something a module keeps once per core.

@@ -10,15 +10,29 @@ use crate::contract::Ports;
 /// (credential not set) answers `KL-A503`, never lets anyone in. Comparisons take constant time.
 pub trait Guard: Send + Sync {
     /// Returns the caller, or the refusal.
-    fn check<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        ports: &'a Ports,
-    ) -> BoxFuture<'a, Result<Caller, Fault>>;
+    fn check<'a>(&'a self, inbound: &'a Inbound, ports: &'a Ports) -> Checked<'a>;
 
     /// Returns what an outgoing connection sends to prove itself, where the definition has such a use.
     fn credentials(&self) -> Option<Credentials> {
         None
+    }
+}
+
+/// A decision, made or under way.
+pub enum Checked<'a> {
+    /// Made already.
+    Done(Result<Caller, Fault>),
+    /// Made later.
+    Later(BoxFuture<'a, Result<Caller, Fault>>),
+}
+
+impl Checked<'_> {
+    /// Waits for it where that is necessary.
+    pub async fn decided(self) -> Result<Caller, Fault> {
+        match self {
+            Self::Done(decision) => decision,
+            Self::Later(future) => future.await,
+        }
     }
 }
 

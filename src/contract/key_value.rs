@@ -12,6 +12,11 @@ pub trait KeyValue: Send + Sync {
     /// Runs a command. The embedded store answers at once, Redis later.
     fn run(&self, command: Command) -> Running;
 
+    /// Tells whether its replies come later as a rule.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Makes everything written so far durable; returns when it is.
     fn sync(&self) -> BoxFuture<'_, Result<(), Fault>>;
 }

@@ -24,7 +24,7 @@ pub use ctx::{ChannelInfo, Ctx, JobInfo, Limits, Ports, Request, SoapInfo, SoapV
 pub use dispatch::{Accepted, Dispatch, Handover, Invocation, Work};
 pub use engine::{Engine, Language, Loaded, Source, SourceSet};
 pub use format::{Decoded, Format, FormatMaker, FormatOptions, SoapOptions, Wrap, XmlOptions};
-pub use guard::{Credentials, Guard};
+pub use guard::{Checked, Credentials, Guard};
 pub use host_fn::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Started, Type};
 pub use io::{Constraint, Declaration, Field, Model, Ty};
 pub use key_value::{Command, KeyValue, KvReply, Running};

@@ -22,7 +22,7 @@ pub trait Service: Send + Sync {
     fn call<'a>(
         &'a self,
         core: &'a Rc<Core>,
-        ctx: &'a Ctx,
+        ctx: Ctx,
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>>;
 }

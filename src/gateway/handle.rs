@@ -52,7 +52,7 @@ async fn process(
     let plan = &*route.plan;
     admit(route, inbound, None, started)?;
     let caller = match &plan.guard {
-        Some(guard) => guard.check(inbound, &gateway.ports).await?,
+        Some(guard) => guard.check(inbound, &gateway.ports).decided().await?,
         None => Caller::default(),
     };
     admit(route, inbound, Some(&caller), started)?;
@@ -68,7 +68,7 @@ async fn process(
         inbound,
         (caller, services, decoded.soap, started),
     );
-    let answer = sio::check_answer(declaration, call(core, &ctx, &entry, input).await?)?;
+    let answer = sio::check_answer(declaration, call(core, ctx, &entry, input).await?)?;
     let reply = plan.format.encode(declaration, answer, inbound)?;
     if reply.body.len() > gateway.limits.output {
         let limit = gateway.limits.output;

@@ -1,7 +1,6 @@
 //! Token buckets: how often callers may send.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,6 @@ pub(crate) struct Limiter {
     interval: Duration,
     /// How far the moment may lie ahead: an empty bucket.
     burst: Duration,
-    hasher: RandomState,
     // Short sections without an await.
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -46,7 +44,6 @@ impl Limiter {
             limit: rate.limit,
             interval: (burst / rate.limit.max(1)).max(Duration::from_nanos(1)),
             burst,
-            hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
     }
@@ -57,7 +54,13 @@ impl Limiter {
             return Ok(());
         };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = shard.slot(key, now, self.burst);
+        if let Some(slot) = shard.full_at.get_mut(key) {
+            return self.take(slot, now);
+        }
+        self.take(shard.slot(key, now, self.burst), now)
+    }
+
+    fn take(&self, slot: &mut Instant, now: Instant) -> Result<(), Fault> {
         let next = (*slot).max(now) + self.interval;
         let ahead = next.duration_since(now);
         if self.limit == 0 || ahead > self.burst {
@@ -67,9 +70,10 @@ impl Limiter {
         Ok(())
     }
 
+    /// The ends of keys differ: numbered names, addresses.
     fn shard(&self, key: &str) -> Option<&Mutex<Shard>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
-        self.shards.get(hash)
+        let last = key.bytes().next_back().map_or(0, usize::from);
+        self.shards.get((last + key.len()) % SHARDS)
     }
 
     fn refusal(&self, wait: Duration) -> Fault {
@@ -85,10 +89,10 @@ impl Limiter {
 }
 
 impl Shard {
-    /// Returns the key's moment; forgets full buckets when there is no room for a new one.
+    /// Returns the moment of a new key; forgets full buckets when there is no room for a new one.
     fn slot(&mut self, key: &str, now: Instant, burst: Duration) -> &mut Instant {
         let mut key = key;
-        if self.full_at.len() >= KEYS && !self.full_at.contains_key(key) {
+        if self.full_at.len() >= KEYS {
             self.sweep(now, burst);
             if self.full_at.len() >= KEYS {
                 key = OVERFLOW;

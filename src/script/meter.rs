@@ -154,6 +154,12 @@ impl Running {
         self.held.get()
     }
 
+    /// Tells whether the call must be asked at each safepoint from the start of a poll: its end may be near.
+    pub(crate) fn is_urgent(&self) -> bool {
+        let near = self.used.get() > self.limit / 2;
+        near || self.manners == Manners::Alone || self.over.borrow().is_some()
+    }
+
     /// Tells whether the call is so near its limit that its time is worth measuring well.
     fn is_near(&self) -> bool {
         self.measured || self.used.get() > self.limit / 2
@@ -213,6 +219,11 @@ impl Meter {
             return Verdict::Skip;
         }
         self.look(running)
+    }
+
+    /// Lets the next safepoint read the clock.
+    pub(crate) fn look_soon(&self) {
+        self.left.set(1);
     }
 
     fn look(&self, running: &Running) -> Verdict {

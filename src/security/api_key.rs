@@ -6,8 +6,8 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BoxFuture, Caller, Code, Fault, Faults, Inbound, ObjectName, Secret, Text};
-use crate::contract::{Credentials, Env, Guard, Kind, Live, Ports};
+use crate::base::{Caller, Code, Fault, Faults, Inbound, ObjectName, Secret, Text};
+use crate::contract::{Checked, Credentials, Env, Guard, Kind, Live, Ports};
 use crate::security::{Expected, refused, unset};
 
 /// A secret key, sent in a header with every message.
@@ -92,12 +92,8 @@ impl ApiKeyGuard {
 }
 
 impl Guard for ApiKeyGuard {
-    fn check<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        _ports: &'a Ports,
-    ) -> BoxFuture<'a, Result<Caller, Fault>> {
-        Box::pin(std::future::ready(self.decide(inbound)))
+    fn check<'a>(&'a self, inbound: &'a Inbound, _ports: &'a Ports) -> Checked<'a> {
+        Checked::Done(self.decide(inbound))
     }
 
     fn credentials(&self) -> Option<Credentials> {
@@ -120,6 +116,7 @@ mod tests {
         let ports = ports(chrono::Utc::now(), Keys::default());
         guard_of::<ApiKey>(body)
             .check(&message(headers, "", false), &ports)
+            .decided()
             .await
     }
 

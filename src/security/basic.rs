@@ -8,8 +8,8 @@ use http::header::AUTHORIZATION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BoxFuture, Caller, Code, Fault, Faults, Inbound, ObjectName, Secret, Text};
-use crate::contract::{Credentials, Env, Guard, Kind, Live, Ports};
+use crate::base::{Caller, Code, Fault, Faults, Inbound, ObjectName, Secret, Text};
+use crate::contract::{Checked, Credentials, Env, Guard, Kind, Live, Ports};
 use crate::security::{Expected, check_quotable, realm, refused, unset};
 
 /// A user name and a password, sent with every message.
@@ -102,12 +102,8 @@ fn presented(inbound: &Inbound) -> Option<Vec<u8>> {
 }
 
 impl Guard for BasicGuard {
-    fn check<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        _ports: &'a Ports,
-    ) -> BoxFuture<'a, Result<Caller, Fault>> {
-        Box::pin(std::future::ready(self.decide(inbound)))
+    fn check<'a>(&'a self, inbound: &'a Inbound, _ports: &'a Ports) -> Checked<'a> {
+        Checked::Done(self.decide(inbound))
     }
 
     fn credentials(&self) -> Option<Credentials> {
@@ -130,6 +126,7 @@ mod tests {
         let ports = ports(chrono::Utc::now(), Keys::default());
         guard_of::<Basic>(body)
             .check(&message(headers, "", false), &ports)
+            .decided()
             .await
     }
 

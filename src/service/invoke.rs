@@ -24,14 +24,14 @@ pub(crate) fn invoke<'a>(
         let declaration = entry.service.declaration();
         let bound = sio::bind(declaration, input, &[]);
         let input = bound.map_err(|fault| of_caller(ctx, fault))?;
-        sio::check_answer(declaration, call(core, ctx, &entry, input).await?)
+        sio::check_answer(declaration, call(core, ctx.clone(), &entry, input).await?)
     })
 }
 
 /// Calls a service with bound input, until its own or its caller's deadline; a panic becomes a fault.
 pub(crate) async fn call(
     core: &Rc<Core>,
-    ctx: &Ctx,
+    mut ctx: Ctx,
     entry: &Arc<Entry>,
     input: Value,
 ) -> Result<Answer, Fault> {
@@ -43,7 +43,6 @@ pub(crate) async fn call(
         ));
     }
     let declaration = entry.service.declaration();
-    let mut ctx = ctx.clone();
     ctx.depth += 1;
     if let Some(timeout) = declaration.timeout {
         ctx.deadline = ctx
@@ -53,18 +52,19 @@ pub(crate) async fn call(
     if let Some(cpu) = declaration.cpu {
         ctx.limits.cpu_ms = cpu.0;
     }
-    run(core, &ctx, &*entry.service, input).await
+    run(core, ctx, &*entry.service, input).await
 }
 
 /// Runs a service in a context that is its own already, until the deadline; a panic becomes a fault.
 pub(crate) async fn run(
     core: &Rc<Core>,
-    ctx: &Ctx,
+    ctx: Ctx,
     service: &dyn Service,
     input: Value,
 ) -> Result<Answer, Fault> {
+    let deadline = ctx.deadline.into();
     let running = AssertUnwindSafe(service.call(core, ctx, input)).catch_unwind();
-    match tokio::time::timeout_at(ctx.deadline.into(), running).await {
+    match tokio::time::timeout_at(deadline, running).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(&panic)),
         Err(_elapsed) => Err(Fault::new(

@@ -36,6 +36,11 @@ return {
     local t = setmetatable({}, { __index = function() while true do end end })
     return t.x
   end),
+  endless("loop.host", function()
+    local n, text = 0, string.rep("x", 10000000)
+    for i = 1, 100000 do n += i end
+    while true do base64.encode(text) end
+  end),
   service { name = "hog", cpu = "2s", handle = function()
     local all = {}
     while true do all[#all + 1] = string.rep("x", 1000000 + #all) end
@@ -63,7 +68,15 @@ return {
 }
 "#;
 
-const LOOPS: &[&str] = &["plain", "pcall", "sort", "gsub", "pattern", "metamethod"];
+const LOOPS: &[&str] = &[
+    "plain",
+    "pcall",
+    "sort",
+    "gsub",
+    "pattern",
+    "metamethod",
+    "host",
+];
 
 fn peer() -> Peer {
     Peer::start(|seen| match &*seen.target {
@@ -80,6 +93,7 @@ fn server(peer: &Peer) -> TestServer {
         "loop.gsub",
         "loop.pattern",
         "loop.metamethod",
+        "loop.host",
         "hog",
         "hog.caught",
         "large",

@@ -13,6 +13,8 @@ use crate::connect::http::watch::Flight;
 
 /// The header that carries the correlation id, in both directions.
 pub(super) const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+/// The most common media type, checked once.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How much of an answer is handed over at once: between parts we see whether the peer takes it.
 const PART: usize = 64 << 10;
 /// Headers that only we may set: they say where an answer ends and whose it is.
@@ -74,7 +76,10 @@ pub(super) fn response(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if !reply.media_type.is_empty() && !bodiless {
-        set(headers, header::CONTENT_TYPE, &reply.media_type);
+        match &*reply.media_type {
+            "application/json" => drop(headers.insert(header::CONTENT_TYPE, JSON)),
+            other => set(headers, header::CONTENT_TYPE, other),
+        }
     }
     for (name, value) in &reply.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok();

@@ -20,6 +20,9 @@ impl<'a> Path<'a> {
         if !raw.starts_with('/') {
             return Err(bad("the path does not begin with a slash"));
         }
+        if is_plain(raw) {
+            return Ok(Self(Cow::Borrowed(raw)));
+        }
         let text = decode(raw, true)?;
         if text.split('/').any(|segment| matches!(segment, "." | "..")) {
             return Err(bad("the path holds '.' or '..' as a segment"));
@@ -34,7 +37,7 @@ impl<'a> Path<'a> {
 
     /// Tells whether a slash came encoded.
     pub(super) fn hides_slash(&self) -> bool {
-        self.0.contains(ENCODED_SLASH)
+        matches!(&self.0, Cow::Owned(decoded) if decoded.contains(ENCODED_SLASH))
     }
 
     /// Returns the path for people and scripts: an encoded slash stays encoded.
@@ -58,6 +61,9 @@ pub(super) fn parameter(segment: &str) -> Text {
 
 /// Decodes the pairs of a query.
 pub(super) fn query(raw: &str) -> Result<Vec<(Text, Text)>, Fault> {
+    if raw.is_empty() {
+        return Ok(Vec::new());
+    }
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     if pairs.clone().nth(MAX_PAIRS).is_some() {
         return Err(bad(format!("the query holds more than {MAX_PAIRS} pairs")));
@@ -77,6 +83,16 @@ fn form_text(raw: &str) -> Result<Text, Fault> {
         Cow::Borrowed(raw)
     };
     Ok(Text::new(decode(&spaced, false)?))
+}
+
+/// Tells whether a path stands for itself: nothing is encoded, no segment begins with a dot.
+fn is_plain(raw: &str) -> bool {
+    let mut before = 0;
+    raw.bytes().all(|byte| {
+        let plain = byte.is_ascii_graphic() && byte != b'%' && !(byte == b'.' && before == b'/');
+        before = byte;
+        plain
+    })
 }
 
 /// Decodes percent signs once. In a path control characters are refused and encoded slashes marked.

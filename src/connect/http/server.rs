@@ -392,7 +392,7 @@ fn take(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, work: Work
                     service,
                     input,
                 } = *handover;
-                service::run(&core, &ctx, &*service, input).await
+                service::run(&core, ctx, &*service, input).await
             };
             spawn(running, call, reply);
         }

@@ -31,7 +31,7 @@ impl Service for MiniService {
     fn call<'a>(
         &'a self,
         _core: &'a Rc<Core>,
-        _ctx: &'a Ctx,
+        _ctx: Ctx,
         _input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         let value = Value::Text(self.0.doc.as_str().into());

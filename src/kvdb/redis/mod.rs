@@ -87,6 +87,10 @@ impl KeyValue for Redis {
         }
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     /// Returns at once: what Redis answered it has taken, and when it writes is its own setting.
     fn sync(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(std::future::ready(Ok(())))

@@ -512,7 +512,7 @@ async fn in_lua(expression: &str) -> Result<Value, Fault> {
     let loaded = loaded.unwrap_or_else(|faults| panic!("{expression}: {faults:?}"));
     let service = loaded.services.first().unwrap();
     let core = Rc::new(Core::default());
-    let answer = service.call(&core, &ctx(), Value::Map(Map::new())).await?;
+    let answer = service.call(&core, ctx(), Value::Map(Map::new())).await?;
     let mut map = answer.value.as_map().cloned().unwrap_or_default();
     Ok(map.remove("result").unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use futures_util::FutureExt as _;
-use mlua::{Function, Lua, MultiValue};
+use mlua::{FromLuaMulti, Function, Lua, MultiValue, Table};
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value};
 use crate::contract::{Args, Call, HostCall, HostFn, Receiver, Started, Type};
@@ -26,64 +26,139 @@ struct Bound {
     owner: Owner,
 }
 
-/// Makes the Luau function of a host function. Must run before `coroutine` is removed.
+/// How the arguments of a function come.
+trait Given: FromLuaMulti + 'static {
+    /// Lends them, without those left out at the end.
+    fn lend<R>(self, use_them: impl FnOnce(&[mlua::Value]) -> R) -> R;
+}
+
+/// Those of a function that takes few: they need no list, and what is too much still shows.
+type Few = (
+    mlua::Value,
+    mlua::Value,
+    mlua::Value,
+    mlua::Value,
+    mlua::Value,
+);
+
+impl Given for Few {
+    fn lend<R>(self, use_them: impl FnOnce(&[mlua::Value]) -> R) -> R {
+        let all = [self.0, self.1, self.2, self.3, self.4];
+        let count = all.iter().rposition(|value| !value.is_nil());
+        use_them(
+            all.get(..count.map_or(0, |last| last + 1))
+                .unwrap_or_default(),
+        )
+    }
+}
+
+impl Given for MultiValue {
+    fn lend<R>(self, use_them: impl FnOnce(&[mlua::Value]) -> R) -> R {
+        use_them(&self.into_vec())
+    }
+}
+
+fn takes_few(function: &HostFn) -> bool {
+    let open = function.args.last().is_some_and(|arg| arg.ty == Type::Rest);
+    // One more for the receiver, one for what is too much.
+    !open && function.args.len() <= 3
+}
+
+/// Makes the Luau function of a host function. Must run before `coroutine` is removed. `space` is the table it stands
+/// in, where that is one table for all calls.
 pub(crate) fn bind(
     lua: &Lua,
     bridge: &Rc<Bridge>,
     function: &'static HostFn,
     owner: &Owner,
+    space: Option<&Table>,
 ) -> mlua::Result<Function> {
     let bound = Bound {
         bridge: Rc::clone(bridge),
         function,
         owner: Rc::clone(owner),
     };
-    let made = match function.call {
-        HostCall::Now(call) => lua.create_function(move |lua, args: MultiValue| {
-            let (running, args) = bound.enter(lua, args)?;
-            let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
-            bound.leave(lua, settle(&running, function, result)?)
-        })?,
-        HostCall::Wait(call) => lua.create_async_function(move |lua, args: MultiValue| {
-            let bound = bound.clone();
-            async move {
-                let (running, args) = bound.enter(&lua, args)?;
-                let future = call(Rc::clone(&running.call), args);
-                let result = AssertUnwindSafe(future).catch_unwind().await;
-                bound.leave(&lua, settle(&running, function, result)?)
-            }
-        })?,
-        HostCall::Either(call) => {
-            let start = lua.create_function(move |lua, args: MultiValue| {
-                let (running, args) = bound.enter(lua, args)?;
-                let started =
-                    std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
-                bound.started(lua, running, started)
-            })?;
-            return bridge.either.call(start);
-        }
-    };
-    match function.returns {
-        Type::Int | Type::Number | Type::Any => bridge.exact.call(made),
-        _ => Ok(made),
+    if takes_few(function) {
+        bound.make::<Few>(lua, space)
+    } else {
+        bound.make::<MultiValue>(lua, space)
     }
 }
 
 impl Bound {
-    fn enter(&self, lua: &Lua, args: MultiValue) -> mlua::Result<(Rc<Running>, Args)> {
-        let _lifted = MemoryGuard::set(lua, 0);
-        let running = self
-            .bridge
-            .meter
-            .running()
-            .ok_or_else(|| raise(no_call(self.function)))?;
-        let args = self.read(args).map_err(raise)?;
+    fn make<G: Given>(self, lua: &Lua, space: Option<&Table>) -> mlua::Result<Function> {
+        let (bridge, returns) = (Rc::clone(&self.bridge), self.function.returns);
+        let made = match self.function.call {
+            HostCall::Now(call) => self.now::<G>(lua, call)?,
+            HostCall::Wait(call) => self.wait::<G>(lua, call)?,
+            HostCall::Either(call) if bridge.waits => {
+                self.wait::<G>(lua, move |running, args| match call(&running, args) {
+                    Started::Done(result) => Box::pin(std::future::ready(result)),
+                    Started::Later(future) => future,
+                })?
+            }
+            HostCall::Either(call) => {
+                let start = self.either::<G>(lua, call)?;
+                let space =
+                    space.map_or_else(|| bridge.big.clone(), |it| mlua::Value::Table(it.clone()));
+                return bridge.either.call((start, space));
+            }
+        };
+        match returns {
+            Type::Int | Type::Number | Type::Any => bridge.exact.call(made),
+            _ => Ok(made),
+        }
+    }
+
+    fn now<G: Given>(self, lua: &Lua, call: NowCall) -> mlua::Result<Function> {
+        lua.create_function(move |lua, given: G| {
+            let _lifted = MemoryGuard::set(lua, 0);
+            let (running, args) = self.enter(given)?;
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
+            self.leave(lua, self.settle(&running, result)?)
+        })
+    }
+
+    fn wait<G: Given>(
+        self,
+        lua: &Lua,
+        call: impl Fn(Rc<Call>, Args) -> LocalBoxFuture<'static, Result<Value, Fault>> + 'static,
+    ) -> mlua::Result<Function> {
+        let own = Rc::new((self, call));
+        lua.create_async_function(move |lua, given: G| {
+            let own = Rc::clone(&own);
+            async move {
+                let (bound, call) = &*own;
+                let (running, args) = {
+                    let _lifted = MemoryGuard::set(&lua, 0);
+                    bound.enter(given)?
+                };
+                let future = call(Rc::clone(&running.call), args);
+                let result = AssertUnwindSafe(future).catch_unwind().await;
+                let _lifted = MemoryGuard::set(&lua, 0);
+                bound.leave(&lua, bound.settle(&running, result)?)
+            }
+        })
+    }
+
+    fn either<G: Given>(self, lua: &Lua, call: EitherCall) -> mlua::Result<Function> {
+        lua.create_function(move |lua, given: G| {
+            let _lifted = MemoryGuard::set(lua, 0);
+            let (running, args) = self.enter(given)?;
+            let started = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
+            self.started(lua, running, started)
+        })
+    }
+
+    fn enter(&self, given: impl Given) -> mlua::Result<(Rc<Running>, Args)> {
+        let running = self.bridge.meter.running();
+        let running = running.ok_or_else(|| raise(no_call(self.function)))?;
+        let args = given.lend(|given| self.read(given)).map_err(raise)?;
         host::admit(&running.call, self.function).map_err(raise)?;
         Ok((running, args))
     }
 
     fn leave(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
-        let _lifted = MemoryGuard::set(lua, 0);
         let value = self.bridge.answer(lua, value)?;
         if let (Type::Each, mlua::Value::Table(list)) = (self.function.returns, &value) {
             list.set_metatable(Some(self.bridge.each.clone()))?;
@@ -105,7 +180,7 @@ impl Bound {
             Ok(Started::Done(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
-        let value = settle(&running, self.function, result)?;
+        let value = self.settle(&running, result)?;
         Ok((self.leave(lua, value)?, mlua::Value::Nil))
     }
 
@@ -118,26 +193,31 @@ impl Bound {
         let (bound, own) = (self.clone(), lua.weak());
         let pending = Pending(Box::pin(async move {
             let result = AssertUnwindSafe(future).catch_unwind().await;
-            let value = settle(&running, bound.function, result)?;
-            bound.leave(&own.upgrade(), value)
+            let value = bound.settle(&running, result)?;
+            let lua = own.upgrade();
+            let _lifted = MemoryGuard::set(&lua, 0);
+            bound.leave(&lua, value)
         }));
-        let _lifted = MemoryGuard::set(lua, 0);
         lua.create_userdata(pending).map(mlua::Value::UserData)
     }
 
-    fn read(&self, args: MultiValue) -> Result<Args, Fault> {
-        let mut given = args.into_iter().peekable();
+    fn read(&self, given: &[mlua::Value]) -> Result<Args, Fault> {
+        let mut given = given;
         let mut values = Vec::with_capacity(given.len());
-        match self.function.receiver {
-            Receiver::Method => values.push(self.receiver(given.next())?),
-            Receiver::Ctx => drop(given.next_if(|first| self.owns(first))),
-            Receiver::Library => {}
+        match (self.function.receiver, given.split_first()) {
+            (Receiver::Method, None) => return Err(self.no_receiver()),
+            (Receiver::Method, Some((first, rest))) => {
+                values.push(self.receiver(first)?);
+                given = rest;
+            }
+            (Receiver::Ctx, Some((first, rest))) if self.owns(first) => given = rest,
+            (Receiver::Ctx | Receiver::Library, _) => {}
         }
         host::check_count(self.function, given.len())?;
-        for (index, value) in given.enumerate() {
+        for (index, value) in given.iter().enumerate() {
             let name = self.function.args.get(index).or(self.function.args.last());
             let name = name.map_or("value", |arg| arg.name);
-            values.push(Reader::argument(name).read(&value)?);
+            values.push(Reader::argument(name).read(value)?);
         }
         Ok(Args::new(values))
     }
@@ -152,35 +232,45 @@ impl Bound {
         table.to_pointer() as usize == owner || meta() == Some(owner)
     }
 
-    fn receiver(&self, first: Option<mlua::Value>) -> Result<Value, Fault> {
-        let value = first.unwrap_or(mlua::Value::Nil);
-        let (class, method) = host::split(self.function.path);
-        match Reader::new("object").read(&value)? {
+    fn receiver(&self, first: &mlua::Value) -> Result<Value, Fault> {
+        let (class, _) = host::split(self.function.path);
+        match Reader::new("object").read(first)? {
             Value::Handle(handle) if handle.0.class() == class => Ok(Value::Handle(handle)),
-            _ => Err(Fault::new(
-                Code::ScriptArgument,
-                format!("'{method}' needs the object it belongs to"),
-            )
-            .hint(format!("Call it with a colon: `object:{method}(…)`."))),
+            _ => Err(self.no_receiver()),
         }
+    }
+
+    fn no_receiver(&self) -> Fault {
+        let (_, method) = host::split(self.function.path);
+        let message = format!("'{method}' needs the object it belongs to");
+        Fault::new(Code::ScriptArgument, message)
+            .hint(format!("Call it with a colon: `object:{method}(…)`."))
+    }
+
+    /// Turns a panic into a fault that ends the call: a script cannot catch it and go on. What a call took is looked
+    /// at before the script goes on: a loop around a long host call has few safepoints.
+    fn settle(&self, running: &Running, result: Caught) -> mlua::Result<Value> {
+        self.bridge.meter.look_soon();
+        let result = result.unwrap_or_else(|panic| {
+            let fault = panicked(self.function, &panic);
+            running.end(fault.clone());
+            Err(fault)
+        });
+        result.map_err(raise)
     }
 }
 
 type Panic = Box<dyn std::any::Any + Send>;
 type Caught = Result<Result<Value, Fault>, Panic>;
+type NowCall = fn(&Rc<Call>, Args) -> Result<Value, Fault>;
+type EitherCall = fn(&Rc<Call>, Args) -> Started;
 
-/// Turns a panic into a fault that ends the call: a script cannot catch it and go on.
-fn settle(running: &Running, function: &HostFn, result: Caught) -> mlua::Result<Value> {
-    let result = result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        let path = function.path;
-        let fault = Fault::new(Code::Internal, format!("host function '{path}' failed"))
-            .detail(format!("panic: {}", text.unwrap_or_default()));
-        running.end(fault.clone());
-        Err(fault)
-    });
-    result.map_err(raise)
+fn panicked(function: &HostFn, panic: &Panic) -> Fault {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    let path = function.path;
+    Fault::new(Code::Internal, format!("host function '{path}' failed"))
+        .detail(format!("panic: {}", text.unwrap_or_default()))
 }
 
 fn no_call(function: &HostFn) -> Fault {

@@ -25,12 +25,16 @@ pub(crate) struct Bridge {
     pub(crate) either: Function,
     /// What a host function returns instead of such an integer.
     pub(crate) big: mlua::Value,
+    /// Whether the key/value store has to be waited for.
+    pub(crate) waits: bool,
     /// The metatable of lists that `for` walks directly.
     pub(crate) each: Table,
     /// The metatable of empty lists, by which they are known as lists when they come back.
     pub(crate) list: Table,
     /// The metatable of headers, which are found whatever their case.
     pub(crate) headers: Table,
+    /// Makes the metatable of `ctx.response`.
+    pub(crate) response: Function,
     /// Makes the metatable of a payload with declared names.
     pub(crate) payload: Function,
     /// The methods of host objects by class; filled once while the VM is made.
@@ -52,7 +56,7 @@ pub(crate) const PRELUDE_NAME: &str = "kladka";
 
 impl Bridge {
     /// Runs the prelude in a fresh VM.
-    pub(crate) fn install(lua: &Lua, meter: Rc<Meter>) -> mlua::Result<Rc<Self>> {
+    pub(crate) fn install(lua: &Lua, meter: Rc<Meter>, waits: bool) -> mlua::Result<Rc<Self>> {
         let big = mlua::Value::Table(lua.create_table()?);
         let host = lua.create_table()?;
         host.raw_set("big", &big)?;
@@ -80,6 +84,7 @@ impl Bridge {
             .call(host)?;
         Ok(Rc::new(Self {
             meter,
+            waits,
             put: helpers.get("put")?,
             hold: helpers.get("hold")?,
             exact: helpers.get("exact")?,
@@ -88,6 +93,7 @@ impl Bridge {
             each: helpers.get("each")?,
             list: helpers.get("list")?,
             headers: helpers.get("headers")?,
+            response: helpers.get("response")?,
             payload: helpers.get("payload")?,
             classes: RefCell::default(),
         }))

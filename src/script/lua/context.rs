@@ -43,7 +43,7 @@ impl Context {
         let class = ctx_class(lua, bridge, tables)?;
         let ctx = lua.create_table()?;
         ctx.raw_set("__index", &class.table)?;
-        ctx.raw_set("__newindex", refuse(lua, "ctx", &[])?)?;
+        ctx.raw_set("__newindex", refuse(lua, "ctx")?)?;
         lock(&ctx)?;
         class.owner.set(ctx.to_pointer() as usize);
         let request = lua.create_table()?;
@@ -55,10 +55,7 @@ impl Context {
             })?,
         )?;
         lock(&request)?;
-        let response = lua.create_table()?;
-        response.raw_set("__index", known_or_nil(lua, "ctx.response", RESPONSE)?)?;
-        response.raw_set("__newindex", refuse(lua, "ctx.response", RESPONSE)?)?;
-        lock(&response)?;
+        let response = bridge.response.call(response_unknown(lua)?)?;
         let payload = declaration
             .map(|it| payload_meta(lua, bridge, it))
             .transpose()?;
@@ -94,7 +91,7 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     for function in functions(tables, Receiver::Ctx) {
         let (space, name) = host::split(function.path);
         if space.is_empty() {
-            table.raw_set(name, bind::bind(lua, bridge, function, &owner)?)?;
+            table.raw_set(name, bind::bind(lua, bridge, function, &owner, None)?)?;
             continue;
         }
         if !spaces.contains_key(space) {
@@ -103,7 +100,7 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
             spaces.insert(space, (made, Rc::new(Cell::new(address))));
         }
         if let Some((made, owner)) = spaces.get(space) {
-            made.raw_set(name, bind::bind(lua, bridge, function, owner)?)?;
+            made.raw_set(name, bind::bind(lua, bridge, function, owner, Some(made))?)?;
         }
     }
     for (space, (made, _)) in &spaces {
@@ -344,34 +341,26 @@ pub(crate) fn keys(table: &Table) -> Vec<String> {
     names
 }
 
-fn known_or_nil(
-    lua: &Lua,
-    what: &'static str,
-    known: &'static [&'static str],
-) -> mlua::Result<mlua::Function> {
-    lua.create_function(
-        move |_, (_, key): (Table, mlua::Value)| -> mlua::Result<()> {
-            let name = sandbox::shown(&key);
-            if known.contains(&name.as_str()) {
-                return Ok(());
-            }
-            Err(raise(unknown(what, &name, known.iter().copied())))
-        },
-    )
+/// Complains about a field that `ctx.response` does not have.
+fn response_unknown(lua: &Lua) -> mlua::Result<mlua::Function> {
+    lua.create_function(|_, key: mlua::Value| -> mlua::Result<()> {
+        let name = sandbox::shown(&key);
+        Err(raise(unknown(
+            "ctx.response",
+            &name,
+            RESPONSE.iter().copied(),
+        )))
+    })
 }
 
-fn refuse(
-    lua: &Lua,
-    what: &'static str,
-    known: &'static [&'static str],
-) -> mlua::Result<mlua::Function> {
+fn refuse(lua: &Lua, what: &'static str) -> mlua::Result<mlua::Function> {
     lua.create_function(
-        move |_, (own, key, value): (Table, mlua::Value, mlua::Value)| {
-            let name = sandbox::shown(&key);
-            if known.contains(&name.as_str()) {
-                return own.raw_set(key, value);
-            }
-            Err(raise(unknown(what, &name, known.iter().copied())))
+        move |_, (_, key, _): (Table, mlua::Value, mlua::Value)| -> mlua::Result<()> {
+            Err(raise(unknown(
+                what,
+                &sandbox::shown(&key),
+                std::iter::empty(),
+            )))
         },
     )
 }

@@ -15,8 +15,6 @@ use crate::script::lua::response;
 
 /// More names than this go as one table: a Luau function has 255 registers.
 const MAX_NAMES: usize = 60;
-/// What every call returns before the outputs.
-const FIXED: usize = 4;
 
 /// The function by which calls enter one service.
 pub(crate) struct Entry {
@@ -47,11 +45,6 @@ impl Entry {
     ) -> mlua::Result<Self> {
         let inputs = names(declaration.input.as_deref());
         let outputs = names(declaration.output.as_deref());
-        let known = lua.create_table()?;
-        for name in outputs.iter().flatten() {
-            known.raw_set(name.as_str(), true)?;
-        }
-        known.set_readonly(true);
         let source = source(inputs.as_deref(), outputs.as_deref());
         let chunk = lua.load(source).set_name(format!("={PRELUDE_NAME}"));
         let made = (
@@ -60,7 +53,6 @@ impl Entry {
             tables.request,
             tables.response,
             tables.payload,
-            known,
         );
         Ok(Self {
             run: chunk.call(made)?,
@@ -96,34 +88,39 @@ impl Entry {
     /// Reads the answer out of what the function returned.
     pub(crate) fn answer(&self, returned: MultiValue) -> Result<Answer, Fault> {
         let mut values = returned.into_iter();
-        let mut next = || values.next().unwrap_or(mlua::Value::Nil);
-        let fixed: [mlua::Value; FIXED] = std::array::from_fn(|_| next());
-        let [status, media_type, headers, whole] = fixed;
+        let whole = values
+            .next()
+            .is_some_and(|first| first.as_boolean() == Some(true));
         let mut reader = Reader::new("ctx.response.payload");
-        let value = match &self.outputs {
-            Some(names) if whole.is_nil() => {
-                let mut map = Map::with_capacity(names.len());
-                for name in names {
-                    let value = next();
-                    if !value.is_nil() {
-                        map.push(name.clone(), reader.read_named(name, &value)?);
-                    }
-                }
-                Value::Map(map)
+        if whole {
+            return read_whole(&mut reader, &mut values);
+        }
+        let names = self.outputs.as_deref().unwrap_or_default();
+        let mut map = Map::with_capacity(names.len());
+        for (name, value) in names.iter().zip(values) {
+            if !value.is_nil() {
+                map.push(name.clone(), reader.read_named(name, &value)?);
             }
-            _ => reader.read(&whole)?,
-        };
+        }
         Ok(Answer {
-            value,
-            status: response::status(&status)?,
-            media_type: response::media_type(&media_type)?,
-            headers: if headers.is_nil() {
-                Vec::new()
-            } else {
-                response::headers(&headers)?
-            },
+            value: Value::Map(map),
+            ..Answer::default()
         })
     }
+}
+
+fn read_whole(
+    reader: &mut Reader<'_>,
+    values: &mut impl Iterator<Item = mlua::Value>,
+) -> Result<Answer, Fault> {
+    let mut next = || values.next().unwrap_or(mlua::Value::Nil);
+    let [payload, status, media_type, headers] = std::array::from_fn(|_| next());
+    Ok(Answer {
+        value: reader.read(&payload)?,
+        status: response::status(&status)?,
+        media_type: response::media_type(&media_type)?,
+        headers: response::headers(&headers)?,
+    })
 }
 
 fn names(fields: Option<&[Field]>) -> Option<Vec<Text>> {
@@ -151,11 +148,12 @@ fn spread(lua: &Lua, bridge: &Bridge, names: &[Text], map: Map) -> mlua::Result<
     Ok(arguments)
 }
 
-/// Writes the function. `holder` holds the input where its names are no arguments.
+/// Writes the function. `holder` holds the input where its names are no arguments. It returns false and the outputs,
+/// or true and what the service made of `ctx.response`.
 fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
     let mut text = String::from(
-        "local handle, ctx_meta, request_meta, response_meta, payload_meta, known = ...\n\
-         local setmetatable, getmetatable, rawget, next, type = setmetatable, getmetatable, rawget, next, type\n\
+        "local handle, ctx_meta, request_meta, response_meta, payload_meta = ...\n\
+         local setmetatable, rawget = setmetatable, rawget\n\
          return function(holder",
     );
     let mut write = |part: std::fmt::Arguments<'_>| {
@@ -172,33 +170,29 @@ fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
         }
         write(format_args!(" }}\n  end"));
     }
+    // The names stand in the table from the start: a value then takes its place without making the table grow.
+    write(format_args!("\n  local payload = setmetatable({{"));
+    for name in outputs.into_iter().flatten() {
+        write(format_args!(" [{}] = nil,", quoted(name)));
+    }
     write(format_args!(
-        "\n  local payload, headers = setmetatable({{}}, payload_meta), {{}}
-  local response = setmetatable({{ payload = payload, headers = headers }}, response_meta)
+        " }}, payload_meta)
+  local response = setmetatable({{ payload = payload }}, response_meta)
   handle(setmetatable({{ request = setmetatable({{ input = input }}, request_meta), response = response }}, ctx_meta))
-  payload, headers = rawget(response, \"payload\"), rawget(response, \"headers\")
-  if type(headers) == \"table\" and next(headers) == nil then headers = nil end
-  local status, media_type = rawget(response, \"status\"), rawget(response, \"content_type\")
 "
     ));
     if let Some(names) = outputs {
         write(format_args!(
-            "  local plain = type(payload) == \"table\" and not getmetatable(payload)
-  if plain then
-    for name in next, payload do
-      if not known[name] then plain = false break end
-    end
-  end
-  if plain then
-    return status, media_type, headers, nil"
+            "  if response.payload == payload and not rawget(response, 1) then
+    return false"
         ));
         for name in names {
-            write(format_args!(", rawget(payload, {})", quoted(name)));
+            write(format_args!(", payload[{}]", quoted(name)));
         }
         write(format_args!("\n  end\n"));
     }
     write(format_args!(
-        "  return status, media_type, headers, payload\nend\n"
+        "  return true, rawget(response, \"payload\"), rawget(response, \"status\"), rawget(response, \"content_type\"), rawget(response, \"headers\")\nend\n"
     ));
     text
 }

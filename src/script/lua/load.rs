@@ -104,6 +104,7 @@ impl Trial {
             meter: &meter,
             tables,
             set,
+            waits: false,
             declaration: None,
         };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
@@ -117,6 +118,7 @@ impl Trial {
             meter,
             running: Rc::clone(&running),
             lua: vm.lua.clone(),
+            alarm: Rc::clone(&vm.alarm),
             memory: Limits::default().memory,
         };
         let returned = bounds.within(|| main.call::<mlua::Value>(()));

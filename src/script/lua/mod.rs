@@ -4,6 +4,7 @@
 //! fixed order: the prelude (`bridge`), host functions (`bind`), the `context`, `require` (`module`), then the
 //! `sandbox` closes. `poll` runs a coroutine under the meter, `convert` moves values, `diagnostic` explains errors.
 
+mod alarm;
 mod bind;
 mod bridge;
 mod context;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use mlua::Lua;
 
+use crate::script::lua::alarm::Alarm;
 use crate::script::meter::{Meter, Running};
 
 /// How many polls follow one in which the script gave way: the coroutines of `parallel` inside `parallel` stand behind
@@ -32,6 +33,8 @@ pub(crate) struct Bounds {
     pub(crate) running: Rc<Running>,
     /// The VM.
     pub(crate) lua: Lua,
+    /// Its alarm.
+    pub(crate) alarm: Rc<Alarm>,
     /// The memory the VM may use, in bytes.
     pub(crate) memory: usize,
 }
@@ -54,6 +57,8 @@ impl Bounds {
     pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
         let _entered = self.meter.enter(&self.running);
         let _memory = MemoryGuard::set(&self.lua, self.memory);
+        let full = self.lua.used_memory() > self.memory / 4;
+        let _watch = self.alarm.watch(full || self.running.is_urgent());
         run()
     }
 }

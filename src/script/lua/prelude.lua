@@ -133,9 +133,14 @@ end
 -- A host function that returns at once, or begins something to wait for.
 local wait = host.wait
 
-local function either(start)
-  return function(...)
-    local value, pending = start(...)
+local function either(start, space)
+  return function(own, ...)
+    local value, pending
+    if own == space then
+      value, pending = start(...)
+    else
+      value, pending = start(own, ...)
+    end
     if pending then
       value = wait(pending)
     end
@@ -170,6 +175,34 @@ local headers = table.freeze {
   __metatable = false,
 }
 
+-- What a service sets beside its payload. Most set nothing, so the table of headers is made when asked for, and the
+-- mark at 1 tells that there is something to look for.
+local function response(unknown)
+  local rare = { status = true, headers = true, content_type = true }
+  return table.freeze {
+    __index = function(t, name)
+      if name == "headers" then
+        local made = {}
+        rawset(t, name, made)
+        rawset(t, 1, true)
+        return made
+      elseif name ~= "payload" and not rare[name] then
+        unknown(name)
+      end
+      return nil
+    end,
+    __newindex = function(t, name, value)
+      if rare[name] then
+        rawset(t, 1, true)
+      elseif name ~= "payload" then
+        unknown(name)
+      end
+      rawset(t, name, value)
+    end,
+    __metatable = false,
+  }
+end
+
 -- The payload of a service that declares its outputs.
 local function payload(names, unknown)
   return table.freeze {
@@ -191,5 +224,6 @@ return {
   each = each,
   list = list,
   headers = headers,
+  response = response,
   payload = payload,
 }

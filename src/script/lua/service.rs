@@ -1,13 +1,13 @@
 //! A service in Lua: one VM per service and core, made at first use; each call is a coroutine in it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table};
+use rustc_hash::FxHashMap;
 use tokio::sync::OnceCell;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value};
@@ -87,7 +87,7 @@ impl Service for LuaService {
     fn call<'a>(
         &'a self,
         core: &'a Rc<Core>,
-        ctx: &'a Ctx,
+        ctx: Ctx,
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         Box::pin(async move {
@@ -95,7 +95,7 @@ impl Service for LuaService {
                 && let Some(long) = &core.long
             {
                 let handover = Handover {
-                    ctx: ctx.clone(),
+                    ctx,
                     service: Arc::new(Self::new(Arc::clone(&self.program))),
                     input,
                 };
@@ -104,7 +104,7 @@ impl Service for LuaService {
             let instances = core.local::<Instances>();
             let slot = instances.slot(&self.program);
             let known = slot.instance.initialized();
-            let make = || Instance::make(core, ctx, &self.program);
+            let make = || Instance::make(core, &ctx, &self.program);
             let instance = match slot.instance.get_or_try_init(make).await {
                 Ok(instance) => Rc::clone(instance),
                 Err(fault) => return Err(diagnostic::show(ours(fault), &self.program.set)),
@@ -123,7 +123,7 @@ impl Service for LuaService {
 
 /// The VMs of one core.
 pub(crate) struct Instances {
-    slots: RefCell<HashMap<u64, Rc<Slot>>>,
+    slots: RefCell<FxHashMap<u64, Rc<Slot>>>,
     /// How much memory they may hold together, in bytes.
     memory: Cell<usize>,
     /// Grows with each call; tells which VM was used last.
@@ -238,18 +238,20 @@ impl Instance {
             meter: &meter,
             tables: &program.tables,
             set: &program.set,
+            waits: ctx.ports.kvdb.waits(),
             declaration: Some(&program.declaration),
         };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
         let main = vm
             .compile(&program.source)
             .map_err(|error| diagnostic::fault_of(&error))?;
-        let call = call_of(core, ctx, &program.declaration);
+        let call = call_of(core, ctx.clone(), &program.declaration);
         let running = Running::new(call, LOAD_TIME, Manners::Shared);
         let bounds = Bounds {
             meter: Rc::clone(&meter),
             running: Rc::clone(&running),
             lua: vm.lua.clone(),
+            alarm: Rc::clone(&vm.alarm),
             memory: ctx.limits.memory,
         };
         let returned = Metered::new(main.call_async::<mlua::Value>(()), bounds).await;
@@ -272,7 +274,7 @@ impl Instance {
     async fn run(
         &self,
         core: &Rc<Core>,
-        ctx: &Ctx,
+        ctx: Ctx,
         program: &Program,
         input: Value,
     ) -> Result<Answer, Fault> {
@@ -291,6 +293,7 @@ impl Instance {
             meter: Rc::clone(&self.meter),
             running: Rc::clone(&running),
             lua: self.vm.lua.clone(),
+            alarm: Rc::clone(&self.vm.alarm),
             memory: limits.memory,
         };
         let coroutine = entry.call_async::<MultiValue>(arguments);
@@ -340,10 +343,10 @@ fn ours(fault: Fault) -> Fault {
     }
 }
 
-fn call_of(core: &Rc<Core>, ctx: &Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
+fn call_of(core: &Rc<Core>, ctx: Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
     Rc::new(Call {
         core: Rc::clone(core),
-        ctx: ctx.clone(),
+        ctx,
         service: Arc::clone(declaration),
         log_used: Cell::new(0),
         outgoing_used: Cell::new(0),

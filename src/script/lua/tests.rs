@@ -390,7 +390,7 @@ impl World {
 
     async fn call(&self, name: &str, input: Value) -> Result<Answer, Fault> {
         let entry = self.ctx.services.find(name).unwrap();
-        crate::service::call(&self.core, &self.ctx, &entry, input).await
+        crate::service::call(&self.core, self.ctx.clone(), &entry, input).await
     }
 
     async fn payload(&self, name: &str) -> Value {
@@ -1678,7 +1678,7 @@ fn every_example_of_the_script_api_gives_its_result() {
                 .unwrap_or_else(|faults| panic!("{path}: {faults:?}"))
                 .services;
             let answer = service[0]
-                .call(&world.core, &ctx, Value::Map(Map::new()))
+                .call(&world.core, ctx.clone(), Value::Map(Map::new()))
                 .await;
             let answer = answer.unwrap_or_else(|fault| panic!("{path}: {fault:?}"));
             let got = answer.value.as_map().and_then(|map| map.get("r")).cloned();

@@ -10,6 +10,7 @@ use crate::base::{Fault, Text};
 use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
 use crate::script::host;
 use crate::script::host::log::Level;
+use crate::script::lua::alarm::Alarm;
 use crate::script::lua::bind;
 use crate::script::lua::bridge::{Bridge, Class, raise};
 use crate::script::lua::context::{self, Context};
@@ -23,6 +24,8 @@ use crate::script::meter::{Meter, Verdict};
 pub(crate) struct Vm {
     /// The VM. Dropped after everything that points into it.
     pub(crate) lua: Lua,
+    /// Arms its interrupt when a poll goes on.
+    pub(crate) alarm: Rc<Alarm>,
     /// What its parts share.
     pub(crate) bridge: Rc<Bridge>,
     /// The shared parts of contexts.
@@ -40,6 +43,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) tables: &'a [&'static [HostFn]],
     /// The sources it may load.
     pub(crate) set: &'a Arc<SourceSet>,
+    /// Whether the key/value store has to be waited for.
+    pub(crate) waits: bool,
     /// The service it is for; `None` to try a file.
     pub(crate) declaration: Option<&'a Declaration>,
 }
@@ -48,7 +53,7 @@ impl Vm {
     /// Makes a VM. The order matters: waiting functions first, then removal, then freezing.
     pub(crate) fn open(parts: &Parts<'_>) -> mlua::Result<Self> {
         let lua = sandbox::open()?;
-        let bridge = Bridge::install(&lua, Rc::clone(parts.meter))?;
+        let bridge = Bridge::install(&lua, Rc::clone(parts.meter), parts.waits)?;
         let env = lua.create_table()?;
         let loader = Loader::new(Arc::clone(parts.set));
         libraries(&lua, &bridge, parts.tables)?;
@@ -59,7 +64,9 @@ impl Vm {
         loader.install(&lua, &env)?;
         sandbox::close(&lua, &env)?;
         interrupt(&lua, parts.meter);
+        let alarm = Rc::new(Alarm::take(&lua)?);
         Ok(Self {
+            alarm,
             lua,
             bridge,
             context,
@@ -130,7 +137,7 @@ fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     let mut names: Vec<&str> = Vec::new();
     for function in context::functions(tables, Receiver::Library) {
         let (space, name) = host::split(function.path);
-        let made = bind::bind(lua, bridge, function, &bind::Owner::default())?;
+        let made = bind::bind(lua, bridge, function, &bind::Owner::default(), None)?;
         if space.is_empty() {
             globals.raw_set(name, made)?;
             continue;
@@ -150,7 +157,7 @@ fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
 fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
     for function in context::functions(tables, Receiver::Method) {
         let (class, name) = host::split(function.path);
-        let made = bind::bind(lua, bridge, function, &bind::Owner::default())?;
+        let made = bind::bind(lua, bridge, function, &bind::Owner::default(), None)?;
         let mut classes = bridge.classes.borrow_mut();
         if !classes.contains_key(class) {
             let (methods, properties) = (lua.create_table()?, lua.create_table()?);

@@ -13,10 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{
-    BoxFuture, Caller, Code, Fault, Faults, Inbound, Millis, ObjectName, Secret, Text,
-};
-use crate::contract::{Command, Env, Guard, Kind, KvReply, Live, Ports, Running};
+use crate::base::{Caller, Code, Fault, Faults, Inbound, Millis, ObjectName, Secret, Text};
+use crate::contract::{Checked, Command, Env, Guard, Kind, KvReply, Live, Ports, Running};
 use crate::security::wss::token::{Stamp, Token};
 use crate::security::{Expected, refused, unset};
 use crate::xml;
@@ -252,12 +250,8 @@ fn charset(media_type: &str) -> Option<&str> {
 }
 
 impl Guard for WssGuard {
-    fn check<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        ports: &'a Ports,
-    ) -> BoxFuture<'a, Result<Caller, Fault>> {
-        Box::pin(self.decide(inbound, ports))
+    fn check<'a>(&'a self, inbound: &'a Inbound, ports: &'a Ports) -> Checked<'a> {
+        Checked::Later(Box::pin(self.decide(inbound, ports)))
     }
 }
 
@@ -355,6 +349,7 @@ mod tests {
             let headers = [("content-type", "text/xml; charset=utf-8")];
             self.guard
                 .check(&message(&headers, body, self.secure), &self.ports)
+                .decided()
                 .await
         }
     }

@@ -152,7 +152,7 @@ impl Service for Fixed {
     fn call<'a>(
         &'a self,
         _core: &'a Rc<Core>,
-        ctx: &'a Ctx,
+        ctx: Ctx,
         input: Value,
     ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         Box::pin(async move {
