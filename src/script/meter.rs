@@ -351,14 +351,18 @@ impl Drop for Entered {
 #[derive(Default)]
 pub(crate) struct Gate {
     hold: AtomicBool,
+    /// Whether nothing has happened that the script waits for since it was last polled.
+    asleep: AtomicBool,
     task: AtomicWaker,
 }
 
 impl Gate {
-    /// Opens the gate towards a task, for one poll.
-    pub(crate) fn open(&self, task: &Waker) {
-        self.hold.store(false, Ordering::Release);
+    /// Opens the gate towards a task, for one poll. Tells whether there is a reason for one: it is the first, or the
+    /// script was woken.
+    pub(crate) fn open(&self, task: &Waker) -> bool {
         self.task.register(task);
+        // After the task is registered: what wakes from now on wakes that one.
+        !self.asleep.swap(true, Ordering::AcqRel)
     }
 
     /// Tells whether the script gave way, and lets wake-ups pass again. The caller must then poll once more.
@@ -373,6 +377,7 @@ impl Wake for Gate {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.asleep.store(false, Ordering::Release);
         if !self.hold.load(Ordering::Acquire) {
             self.task.wake();
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -33,13 +34,21 @@ pub(super) async fn read(
     if announced.max(body.size_hint().lower()) > limit.0 {
         return Err(too_large(limit));
     }
-    let started = Instant::now();
+    let mut started = None;
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while !body.is_end_stream() {
-        let due = deadline(started, first.len() + rest.len(), limits);
-        let frame = tokio::time::timeout_at(due.into(), body.frame()).await;
-        let Some(frame) = frame.map_err(|_elapsed| too_slow())? else {
+        // Most bodies are there already: then nothing is timed.
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => frame,
+            None => {
+                let started = *started.get_or_insert_with(Instant::now);
+                let due = deadline(started, first.len() + rest.len(), limits);
+                let frame = tokio::time::timeout_at(due.into(), body.frame()).await;
+                frame.map_err(|_elapsed| too_slow())?
+            }
+        };
+        let Some(frame) = frame else {
             break;
         };
         let frame = frame.map_err(|error| {

@@ -23,6 +23,8 @@ use crate::contract::{Accepted, Core};
 
 /// What hyper may buffer of a head; longer ones get its own 431.
 const BUFFER: usize = 64 << 10;
+/// Up to this length the parts of an answer are sent as one.
+const SMALL: usize = 1024;
 
 /// Serves a connection until either side ends it.
 pub(super) async fn serve(
@@ -85,9 +87,7 @@ async fn exchange<S>(
             connection.as_mut().graceful_shutdown();
         }
         watch.enter(cx.waker());
-        let polled = connection.as_mut().poll(cx);
-        watch.leave();
-        match polled {
+        let polled = match connection.as_mut().poll(cx) {
             Poll::Ready(result) => {
                 if let Err(error) = result {
                     tracing::debug!(peer = %address, %error, "Connection ended.");
@@ -97,7 +97,9 @@ async fn exchange<S>(
             Poll::Pending => timer.as_mut().poll_due(&watch, cx).map(|()| {
                 tracing::debug!(peer = %address, "Connection cut: the peer is too slow.");
             }),
-        }
+        };
+        watch.leave();
+        polled
     })
     .await;
 }
@@ -133,6 +135,8 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 struct Timer {
     sleep: Pin<Box<Sleep>>,
     armed: Instant,
+    /// Whether it wakes the connection's task, whose waker stays the same.
+    set: bool,
 }
 
 impl Timer {
@@ -143,11 +147,13 @@ impl Timer {
         Self {
             sleep: Box::pin(tokio::time::sleep_until(armed.into())),
             armed,
+            set: false,
         }
     }
 
     fn arm(&mut self, moment: Instant) {
         self.armed = moment;
+        self.set = false;
         self.sleep.as_mut().reset(moment.into());
     }
 
@@ -157,6 +163,10 @@ impl Timer {
         if let Some(nearer) = deadline.filter(|moment| *moment < self.armed) {
             self.arm(nearer);
         }
+        if self.set && watch.now() < self.armed {
+            return Poll::Pending;
+        }
+        self.set = true;
         while self.sleep.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             deadline = watch.deadline();
@@ -191,6 +201,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         }
         polled
     }
+}
+
+/// Puts small parts together: for the kernel one part is less work than two.
+fn gathered<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut filled = 0;
+    for slice in slices {
+        room.get_mut(filled..filled + slice.len())?
+            .copy_from_slice(slice);
+        filled += slice.len();
+    }
+    room.get(..filled)
 }
 
 impl<S> Watched<S> {
@@ -228,7 +249,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         {
             return Poll::Ready(Ok(only.len()));
         }
-        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        let mut room = [0; SMALL];
+        let stream = Pin::new(&mut this.stream);
+        let polled = match gathered(slices, &mut room) {
+            Some(bytes) => stream.poll_write(cx, bytes),
+            None => stream.poll_write_vectored(cx, slices),
+        };
         self.note(&polled);
         polled
     }

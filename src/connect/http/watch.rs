@@ -58,8 +58,9 @@ pub(super) struct Watch {
     sent_at: Cell<Instant>,
     /// When the server began to close.
     closing_since: Cell<Option<Instant>>,
-    /// Set while the connection's own task runs: then nobody needs to wake it.
-    polling: Cell<bool>,
+    /// When the connection's own task began to run, while it does: then nobody needs to wake it, and a second look
+    /// at the clock would show nothing new.
+    polling: Cell<Option<Instant>>,
     waker: RefCell<Waker>,
 }
 
@@ -78,7 +79,7 @@ impl Watch {
             sending: Cell::new(0),
             sent_at: Cell::new(now),
             closing_since: Cell::new(None),
-            polling: Cell::new(false),
+            polling: Cell::new(None),
             waker: RefCell::new(Waker::noop().clone()),
         })
     }
@@ -113,7 +114,7 @@ impl Watch {
 
     /// Tells the connection that the server closes.
     pub(super) fn close(&self) {
-        self.closing_since.set(Some(Instant::now()));
+        self.closing_since.set(Some(self.now()));
         self.wake();
     }
 
@@ -124,7 +125,7 @@ impl Watch {
 
     /// Marks a run of the connection's task; the waker is kept for those outside of it.
     pub(super) fn enter(&self, waker: &Waker) {
-        self.polling.set(true);
+        self.polling.set(Some(Instant::now()));
         let mut own = self.waker.borrow_mut();
         if !own.will_wake(waker) {
             own.clone_from(waker);
@@ -133,11 +134,16 @@ impl Watch {
 
     /// Marks the end of a run.
     pub(super) fn leave(&self) {
-        self.polling.set(false);
+        self.polling.set(None);
+    }
+
+    /// Returns the time, as of the beginning of the task's run.
+    pub(super) fn now(&self) -> Instant {
+        self.polling.get().unwrap_or_else(Instant::now)
     }
 
     fn wake(&self) {
-        if !self.polling.get() {
+        if self.polling.get().is_none() {
             self.waker.borrow().wake_by_ref();
         }
     }
@@ -146,7 +152,7 @@ impl Watch {
     pub(super) fn read(&self) {
         let expecting = self.in_flight.get() == 0 && !self.multiplexed.get();
         if expecting && self.head_since.get().is_none() {
-            self.head_since.set(Some(Instant::now()));
+            self.head_since.set(Some(self.now()));
         }
     }
 
@@ -155,14 +161,14 @@ impl Watch {
         self.blocked_since.set(None);
         // In HTTP/2 these may be answers to pings; there only the parts of an answer count.
         if self.sending.get() > 0 && !self.multiplexed.get() {
-            self.sent_at.set(Instant::now());
+            self.sent_at.set(self.now());
         }
     }
 
     /// Notes that the socket takes nothing now.
     pub(super) fn blocked(&self) {
         if self.blocked_since.get().is_none() {
-            self.blocked_since.set(Some(Instant::now()));
+            self.blocked_since.set(Some(self.now()));
         }
     }
 }
@@ -190,13 +196,13 @@ impl Flight {
     pub(super) fn sending(mut self) -> Self {
         self.sending = true;
         self.watch.sending.set(self.watch.sending.get() + 1);
-        self.watch.sent_at.set(Instant::now());
+        self.watch.sent_at.set(self.watch.now());
         self
     }
 
     /// Notes that the next part of its answer was taken.
     pub(super) fn progress(&self) {
-        self.watch.sent_at.set(Instant::now());
+        self.watch.sent_at.set(self.watch.now());
     }
 }
 
@@ -208,7 +214,7 @@ impl Drop for Flight {
             .set(watch.sending.get() - usize::from(self.sending));
         watch.in_flight.set(watch.in_flight.get() - 1);
         if watch.in_flight.get() == 0 {
-            watch.idle_since.set(Instant::now());
+            watch.idle_since.set(watch.now());
             watch.wake();
         }
     }

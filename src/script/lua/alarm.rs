@@ -188,9 +188,11 @@ impl Ticker {
     fn start() -> Self {
         let (lines, rests) = (Arc::<Mutex<Vec<Weak<Line>>>>::default(), Arc::default());
         let (own, flag) = (Arc::clone(&lines), Arc::clone(&rests));
-        let thread = std::thread::spawn(move || tick(&own, &flag))
-            .thread()
-            .clone();
+        let thread = std::thread::spawn(move || {
+            tick(&own, &flag);
+        })
+        .thread()
+        .clone();
         Self {
             thread,
             lines,
@@ -213,7 +215,7 @@ impl Ticker {
     }
 }
 
-fn tick(lines: &Mutex<Vec<Weak<Line>>>, rests: &AtomicBool) {
+fn tick(lines: &Mutex<Vec<Weak<Line>>>, rests: &AtomicBool) -> ! {
     let look = || {
         let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
         // All of them: `any` would stop at the first.

@@ -26,6 +26,9 @@ const SPARE_COROUTINES: usize = 64;
 /// How much the collector does in one step, in KiB.
 const GC_STEP: i32 = 128;
 
+/// How large the heap may become before a new round of collection, in percent of what the last one left.
+const GC_GOAL: i32 = 300;
+
 /// Makes an empty VM with the standard library.
 pub(crate) fn open() -> mlua::Result<Lua> {
     // Panics of host functions never enter the VM (`bind` turns them into faults), so the plain `pcall` may stay:
@@ -35,7 +38,7 @@ pub(crate) fn open() -> mlua::Result<Lua> {
     lua.globals().raw_remove("require")?;
     // Garbage counts against the memory limit, and by default the collector does so little at each allocation that a
     // few large texts reach it.
-    let collector = GcIncParams::default().step_size(GC_STEP);
+    let collector = GcIncParams::default().step_size(GC_STEP).goal(GC_GOAL);
     lua.gc_set_mode(GcMode::Incremental(collector));
     Ok(lua)
 }

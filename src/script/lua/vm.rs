@@ -53,6 +53,8 @@ impl Vm {
     /// Makes a VM. The order matters: waiting functions first, then removal, then freezing.
     pub(crate) fn open(parts: &Parts<'_>) -> mlua::Result<Self> {
         let lua = sandbox::open()?;
+        // What is only tried is not worth its machine code.
+        lua.enable_jit(parts.declaration.is_some());
         let bridge = Bridge::install(&lua, Rc::clone(parts.meter), parts.waits)?;
         let env = lua.create_table()?;
         let loader = Loader::new(Arc::clone(parts.set));
@@ -66,8 +68,8 @@ impl Vm {
         interrupt(&lua, parts.meter);
         let alarm = Rc::new(Alarm::take(&lua)?);
         Ok(Self {
-            alarm,
             lua,
+            alarm,
             bridge,
             context,
             loader,
