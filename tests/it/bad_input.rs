@@ -189,6 +189,9 @@ return {
     if way == 15 then ctx.response.headers = { ["X\r\nY"] = "a" } end
     if way == 16 then ctx.response.status = 99 end
     if way == 17 then return require "no.such.module" end
+    if way == 18 then ctx.kvbd:get("k") end
+    if way == 19 then ctx:invoke("bad.typed", { year = "x" }) end
+    if way == 20 then ctx.fail { status = 503, code = "NO-RATE", message = "come back later" } end
   end },
 }
 "#;
@@ -356,6 +359,80 @@ fn however_a_script_fails_its_place_stays_in_the_log() {
     );
     // The log has what the client has not.
     assert!(server.log().count("scripts/bad.lua:") >= 10);
+}
+
+/// Returns the body of a message to `ways`, in the four formats that have faults of their own shape.
+fn way(format: &str, way: u32) -> String {
+    let soap = |namespace: &str| {
+        format!(
+            "<e:Envelope xmlns:e=\"{namespace}\"><e:Body><doIt xmlns=\"urn:bad\"><way>{way}</way></doIt></e:Body></e:Envelope>"
+        )
+    };
+    match format {
+        "json" => format!("{{\"way\":{way}}}"),
+        "xml" => format!("<r><way>{way}</way></r>"),
+        "soap11" => soap(SOAP11),
+        _ => soap(SOAP12),
+    }
+}
+
+#[test]
+fn of_a_failure_of_ours_a_client_reads_code_title_and_correlation_id_alone() {
+    let server = server();
+    let wire = |format: &str| WIRES.iter().find(|wire| wire.format == format).unwrap();
+    for number in 1..=19 {
+        let ask = |format: &str| wire(format).post(&server, "ways", "", &way(format, number));
+        let problem = ask("json");
+        let json = problem.json();
+        let names: Vec<_> = json.as_object().unwrap().keys().collect();
+        let expected = ["type", "title", "status", "instance", "code", "cid"];
+        assert_eq!(names, expected, "way {number}: {}", problem.body);
+        let (code, status) = (json["code"].as_str().unwrap(), problem.status);
+        let (kind, title) = (
+            code.trim_start_matches("KL-"),
+            json["title"].as_str().unwrap(),
+        );
+        let xml = ask("xml").body;
+        let told = format!(
+            "<problem xmlns=\"urn:ietf:rfc:7807\"><type>urn:kladka:error:{kind}</type><title>{title}</title>\
+             <status>{status}</status><instance>urn:cid:{CID}</instance><code>{code}</code><cid>{CID}</cid></problem>"
+        );
+        assert!(xml.ends_with(&told), "way {number}: {xml}");
+        let own =
+            format!("<error xmlns=\"urn:kladka:1\"><code>{code}</code><cid>{CID}</cid></error>");
+        for (format, told) in [
+            (
+                "soap11",
+                format!("<faultstring>{title}</faultstring><detail>{own}</detail>"),
+            ),
+            (
+                "soap12",
+                format!(
+                    "<soap:Text xml:lang=\"en\">{title}</soap:Text></soap:Reason><soap:Detail>{own}</soap:Detail>"
+                ),
+            ),
+        ] {
+            let body = ask(format).body;
+            assert!(body.contains(&told), "way {number}: {body}");
+        }
+    }
+    // The log and the command line say what to do.
+    server.log().wait("ctx.kvbd:get(\"k\")");
+    server.log().wait("= help: Did you mean `kvdb`?");
+    let payload = ["service", "invoke", "bad.ways", "--payload", "{\"way\":18}"];
+    let invoked = server.kladka(&payload);
+    assert!(
+        invoked.err.contains("Did you mean `kvdb`?"),
+        "{}",
+        invoked.err
+    );
+    assert!(invoked.err.contains("scripts/bad.lua:"), "{}", invoked.err);
+    // What a service says on purpose is for its clients.
+    for format in ["json", "xml", "soap11", "soap12"] {
+        let reply = wire(format).post(&server, "ways", "", &way(format, 20));
+        assert!(reply.body.contains("come back later"), "{}", reply.body);
+        assert!(reply.body.contains("NO-RATE"), "{}", reply.body);
+    }
 }
 
 #[test]
