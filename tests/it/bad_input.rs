@@ -252,11 +252,15 @@ fn objects() -> String {
     text
 }
 
-fn server() -> TestServer {
+fn project() -> TestServer {
     let project = TestServer::project("blank");
     project.write("config/objects.yaml", objects());
     project.write("scripts/bad.lua", SCRIPT);
-    project.start()
+    project
+}
+
+fn server() -> TestServer {
+    project().start()
 }
 
 impl Wire {
@@ -663,6 +667,17 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
         ),
         (
             format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)),
+            414,
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(300_000)),
+            414,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+                "x".repeat(8_200)
+            ),
             431,
         ),
         (format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n"), 431),
@@ -677,6 +692,24 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
         let mut raw = Raw::connect(&server);
         let reply = raw.send(request).reply().unwrap();
         assert_eq!(reply.status, status, "{}", reply.head);
+        let line = if status == 414 {
+            "414 URI Too Long"
+        } else {
+            "431 Request Header Fields Too Large"
+        };
+        assert!(
+            reply.head.starts_with(&format!("HTTP/1.1 {line}")),
+            "{}",
+            reply.head
+        );
+        let media_type = reply.header("content-type");
+        assert_eq!(
+            media_type,
+            Some("application/problem+json"),
+            "{}",
+            reply.head
+        );
+        assert_eq!(reply.json()["status"], status);
         let cid = reply.header("x-correlation-id");
         assert!(
             cid.is_some_and(|cid| reply.body.contains(cid)),
@@ -684,6 +717,26 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
             reply.head
         );
     }
+}
+
+#[test]
+fn a_head_that_does_not_end_is_told_so_and_its_connection_closed() {
+    let server = project()
+        .with("KLADKA_LIMITS_HEADER_TIMEOUT", "300ms")
+        .start();
+    let mut raw = Raw::connect(&server);
+    let reply = raw.send("GET /raw/typed HTTP/1.1\r\nHo").reply().unwrap();
+    assert_eq!(
+        (reply.status, &reply.json()["code"]),
+        (408, &"KL-H408".into())
+    );
+    let cid = reply.header("x-correlation-id").unwrap();
+    assert_eq!(reply.json()["cid"], cid);
+    assert!(raw.is_closed());
+    assert!(
+        Raw::connect(&server).is_closed(),
+        "nothing was asked, nothing is answered"
+    );
 }
 
 #[test]

@@ -174,10 +174,19 @@ fn check_head(parts: &Parts, shared: &Shared) -> Result<(), Fault> {
             format!("the address is longer than {limit}"),
         ));
     }
-    let bytes: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
+    let (mut bytes, mut longest) = (0, 0);
+    for (name, value) in headers {
+        let length = name.as_str().len() + value.len() + 4;
+        bytes += length;
+        longest = longest.max(length);
+    }
+    if longest > limits.header {
+        let limit = ByteSize(limits.header as u64);
+        return Err(Fault::new(
+            Code::HeadersTooLarge,
+            format!("a header is longer than {limit}"),
+        ));
+    }
     if bytes > limits.header_bytes || headers.len() > limits.headers {
         let message = format!(
             "more than {} headers or {}",

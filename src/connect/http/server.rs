@@ -35,6 +35,8 @@ const REST: Duration = Duration::from_millis(50);
 pub(crate) struct HttpLimits {
     /// Length of path and query, in bytes.
     pub(crate) url: usize,
+    /// Length of one header, in bytes.
+    pub(crate) header: usize,
     /// Number of headers.
     pub(crate) headers: usize,
     /// Length of all headers, in bytes.
@@ -55,6 +57,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             url: 8 << 10,
+            header: 8 << 10,
             headers: 100,
             header_bytes: 32 << 10,
             pace: ByteSize(1 << 10),
