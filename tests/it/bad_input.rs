@@ -4,7 +4,7 @@
     reason = "tests may be plain, and stop at the first surprise"
 )]
 
-use crate::support::{Raw, Reply, TestServer};
+use crate::support::{Raw, Reply, TestServer, eventually};
 
 const CID: &str = "cid-of-this-test";
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -737,6 +737,43 @@ fn a_head_that_does_not_end_is_told_so_and_its_connection_closed() {
         Raw::connect(&server).is_closed(),
         "nothing was asked, nothing is answered"
     );
+}
+
+#[test]
+fn connections_too_many_are_told_so_and_others_are_served() {
+    let server = project()
+        .with("KLADKA_LIMITS_CONNECTIONS_PER_ADDRESS", "2")
+        .start();
+    let request = "POST /raw/typed HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
+    let mut held = [Raw::connect(&server), Raw::connect(&server)];
+    for raw in &mut held {
+        assert_eq!(raw.send(request).reply().unwrap().status, 200);
+    }
+    for _ in 0..20 {
+        let mut raw = Raw::connect(&server);
+        let reply = raw.send(request).reply().expect("an answer");
+        assert_eq!(
+            (reply.status, &reply.json()["code"]),
+            (503, &"KL-H503".into())
+        );
+        assert_eq!(reply.header("retry-after"), Some("1"), "{}", reply.head);
+        let cid = reply.header("x-correlation-id").unwrap();
+        assert_eq!(reply.json()["cid"], cid);
+        assert!(raw.is_closed());
+    }
+    for raw in &mut held {
+        assert_eq!(raw.send(request).reply().unwrap().status, 200);
+    }
+    let metrics = server.admin("/metrics").send().body;
+    assert!(
+        metrics.contains("kladka_connections_refused_total 20"),
+        "{metrics}"
+    );
+    drop(held);
+    eventually("a place is free", || {
+        let reply = Raw::connect(&server).send(request).reply()?;
+        (reply.status == 200).then_some(())
+    });
 }
 
 #[test]

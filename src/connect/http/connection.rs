@@ -31,7 +31,7 @@ pub(super) async fn serve(
     accepted: Accepted,
     watch: Rc<Watch>,
 ) {
-    let address = accepted.peer;
+    let (address, _place) = (accepted.peer, accepted.place);
     let stream = match tokio::net::TcpStream::from_std(accepted.stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(peer = %address, %error, "Connection lost."),

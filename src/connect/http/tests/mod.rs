@@ -507,6 +507,45 @@ async fn too_many_connections_are_refused_and_too_many_requests_told_to_wait() {
     assert_eq!(held.await.unwrap().unwrap().status(), 200);
 }
 
+/// Sends a request on a connection that comes from an address of this machine.
+async fn from_address(server: &TestServer, address: &str) -> String {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket
+        .bind(format!("{address}:0").parse().unwrap())
+        .unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let ask = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_the_connections_of_others() {
+    let limits = HttpLimits {
+        connections_per_address: 2,
+        ..HttpLimits::default()
+    };
+    let server = TestServer::start(limits, None);
+    let held = [server.connect().await, server.connect().await];
+    until("both are open", || server.shared.connections() == 2).await;
+    for _ in 0..100 {
+        let answer = from_address(&server, "127.0.0.1").await;
+        assert!(
+            status(&answer) == "503" && answer.contains("retry-after: 1"),
+            "{answer}"
+        );
+        assert!(
+            answer.ends_with("KL-H503 too many connections at once"),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.shared.refused(), 100);
+    assert_eq!(status(&from_address(&server, "127.0.0.2").await), "200");
+    drop(held);
+    until("they are let go", || server.shared.connections() == 0).await;
+    assert_eq!(status(&from_address(&server, "127.0.0.1").await), "200");
+}
+
 #[tokio::test]
 async fn a_header_that_http_cannot_carry_is_a_fault_not_an_injection() {
     let server = start();
