@@ -536,7 +536,18 @@ fn who_may_not_is_told_in_the_format_of_the_channel() {
 fn an_address_without_a_channel_is_answered_in_what_the_request_looks_like() {
     let server = server();
     for wire in WIRES {
-        for end in ["nothing", "typed/", "typed/x", "TYPED", "nothing?typed"] {
+        for end in [
+            "nothing",
+            "typed/",
+            "typed/x",
+            "TYPED",
+            "nothing?typed",
+            "/typed",
+            "typed.",
+            "typed;x=1",
+            "typed%5c",
+            "%252e%252e/typed",
+        ] {
             let reply = wire.post(&server, end, "", wire.good);
             wire.check(end, &reply, 404, "KL-H404");
         }
@@ -562,6 +573,11 @@ fn an_address_without_a_channel_is_answered_in_what_the_request_looks_like() {
             "typed%",
             "./typed",
             "typed%2f",
+            "typed/..",
+            "x%2f..%2ftyped",
+            "typed%c0%af",
+            "%c0%ae%c0%ae/typed",
+            "typed%ed%a0%80",
         ] {
             let reply = wire.post(&server, end, "", wire.good);
             wire.check(end, &reply, 400, "KL-H400");

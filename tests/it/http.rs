@@ -204,6 +204,10 @@ fn a_literal_goes_before_a_parameter_and_path_and_query_are_input() {
         (400, &"/id".into())
     );
     assert_eq!(get("/items/7/8").status, 404);
+    assert_eq!(get("/items/a%2Fb").json()["errors"][0]["pointer"], "/id");
+    for path in ["/items/..%2F7", "/items/a%2f%2e%2e%2fb", "/items/a%2F."] {
+        assert_eq!(get(path).json()["code"], "KL-H400", "{path}");
+    }
 }
 
 #[test]

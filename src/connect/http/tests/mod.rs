@@ -245,6 +245,18 @@ async fn requests_that_can_be_read_in_two_ways_never_reach_a_service() {
             "GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(),
         ),
         (
+            "host with a path",
+            "GET /echo HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
+            "host with a user",
+            "GET /echo HTTP/1.1\r\nHost: b@a\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
+            "host with a space",
+            "GET /echo HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
             "other authority",
             "GET http://b/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
         ),
