@@ -1,6 +1,7 @@
 //! Tests of the Lua engine as a whole: real VMs, real tasks on a local runtime, little ports of our own.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +56,12 @@ impl Object for Peer {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+thread_local! {
+    /// Calls of `probe.ask` under way, and how many there were at most.
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+    static MOST_OPEN: Cell<usize> = const { Cell::new(0) };
 }
 
 const TABLE: &[HostFn] = &[
@@ -166,6 +173,21 @@ const TABLE: &[HostFn] = &[
             Ok("panics later") => Started::Later(Box::pin(async { panic!("a bug of ours") })),
             Ok("panics") => panic!("a bug of ours"),
             _ => Started::Done(Err(Fault::new(Code::KeyStoreDown, "now"))),
+        }),
+    ),
+    host(
+        "probe.ask",
+        Receiver::Library,
+        Type::Nothing,
+        Effect::Network,
+        HostCall::Wait(|_, _| {
+            Box::pin(async {
+                OPEN.set(OPEN.get() + 1);
+                MOST_OPEN.set(MOST_OPEN.get().max(OPEN.get()));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                OPEN.set(OPEN.get() - 1);
+                Ok(Value::Null)
+            })
         }),
     ),
     host(
@@ -1335,6 +1357,18 @@ fn services_do_not_invoke_each_other_for_ever() {
     });
     let fault = try_run("ctx:invoke('u')").unwrap_err();
     assert_eq!(fault.code(), Code::UnknownService);
+}
+
+#[test]
+fn six_outgoing_calls_are_under_way_at_once_however_they_are_begun() {
+    let code = "local function asks()
+            local all = {}
+            for i = 1, 5 do all[i] = probe.ask end
+            parallel(all)
+        end
+        parallel { asks, asks, asks }";
+    assert_eq!(run(code), map(&[]));
+    assert_eq!((OPEN.get(), MOST_OPEN.get()), (0, 6));
 }
 
 #[test]
