@@ -192,7 +192,7 @@ fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
         write(format_args!("\n  end\n"));
     }
     write(format_args!(
-        "  return true, rawget(response, \"payload\"), rawget(response, \"status\"), rawget(response, \"content_type\"), rawget(response, \"headers\")\nend\n"
+        "  return true, rawget(response, \"payload\"), rawget(response, \"status\"), rawget(response, \"content_type\"), rawget(response, 2)\nend\n"
     ));
     text
 }

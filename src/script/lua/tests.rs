@@ -669,6 +669,71 @@ fn what_cannot_leave_the_script_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_response_header_is_one_header_however_its_name_is_written() {
+    let headers = |code: &str| {
+        let answer = try_run(code).unwrap_or_else(|fault| panic!("{code}: {fault:?}"));
+        let pairs = answer
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    };
+    for (code, sent) in [
+        ("", ""),
+        ("local h = ctx.response.headers", ""),
+        (
+            "local h = ctx.response.headers h['X-A'] = 1 h['x-a'] = 2",
+            "x-a=2",
+        ),
+        (
+            "ctx.response.headers['x-a'] = 1 ctx.response.headers['X-A'] = nil",
+            "",
+        ),
+        (
+            "ctx.response.headers['X-A'] = 1 ctx.response.headers['X-B'] = ctx.response.headers['x-A']",
+            "x-a=1 x-b=1",
+        ),
+        (
+            "ctx.response.headers = { ['X-A'] = 1 } ctx.response.headers['x-a'] = 2",
+            "x-a=2",
+        ),
+        (
+            "ctx.response.headers = { ['X-A'] = 1 } ctx.response.headers = { ['X-B'] = ctx.response.headers['x-a'] }",
+            "x-b=1",
+        ),
+        (
+            "ctx.response.headers['X-A'] = 1 ctx.response.headers = nil",
+            "",
+        ),
+    ] {
+        assert_eq!(headers(code), sent, "{code}");
+    }
+    for (code, wanted) in [
+        (
+            "ctx.response.headers = { ['X-A'] = 1, ['x-a'] = 2 }",
+            "twice",
+        ),
+        (
+            "ctx.response.headers['x-a'] = 1 rawset(ctx.response.headers, 'X-A', 2)",
+            "twice",
+        ),
+        (
+            "ctx.response.headers['x-a'] = { 1, 2 }",
+            "which cannot be sent",
+        ),
+        ("ctx.response.headers = 7", "must hold named values"),
+    ] {
+        let fault = try_run(code).unwrap_err();
+        assert!(fault.message().contains(wanted), "{code}: {fault}");
+        assert_eq!(fault.code(), Code::OutputRejected, "{code}");
+    }
+    let fault = try_run("ctx.response.header = {}").unwrap_err();
+    assert_eq!(fault.hint_text(), Some("Did you mean `headers`?"));
+    let fault = try_run("local h = ctx.response.header").unwrap_err();
+    assert_eq!(fault.hint_text(), Some("Did you mean `headers`?"));
+}
+
+#[test]
 fn metamethods_of_a_returned_table_never_run() {
     let code = "ctx.response.payload = setmetatable({ r = 1 }, {
         __index = function() error('ran') end, __iter = function() error('ran') end,
