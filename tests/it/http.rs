@@ -37,6 +37,7 @@ return {
     end
     ctx.response.payload = {}
   end },
+  service { name = "returns", handle = function(ctx) return { rate = "1.22" } end },
   service { name = "rows", input = { "rows:Row[]" }, models = { Row = { "day:date", "rate:decimal" } },
     output = { "day:date", "rate:decimal" },
     handle = function(ctx) ctx.response.payload = ctx.request.input.rows end },
@@ -69,6 +70,7 @@ const CHANNELS: &str = "
   - { name: exact.xml, service: exact, http: { path: /exact.xml }, format: xml, security: none }
   - { name: chosen, service: chosen, http: { path: /chosen }, security: none }
   - { name: headers, service: headers, http: { path: /headers }, wrap: none, security: none }
+  - { name: returns, service: returns, http: { path: /returns }, security: none }
   - { name: form, service: echo, http: { path: /form }, format: form, security: none }
   - { name: csv, service: rows, http: { path: /csv }, format: csv, security: none }
   - { name: raw, service: upper, http: { path: /raw }, format: raw, security: none }
@@ -346,6 +348,28 @@ fn the_case_of_a_header_never_makes_two_and_those_of_the_server_are_its_own() {
             assert_eq!(head.matches(name).count(), 1, "{case}: {head}");
         }
     }
+}
+
+#[test]
+fn a_service_that_returns_its_answer_is_told_where_it_belongs() {
+    let server = server();
+    let reply = server.curl("/returns").send();
+    assert_eq!(
+        (reply.status, &reply.json()["code"]),
+        (500, &"KL-S110".into())
+    );
+    server
+        .log()
+        .wait("= help: Set `ctx.response.payload` to answer");
+    let invoked = server.kladka(&["service", "invoke", "returns", "--payload", "{}"]);
+    assert!(
+        invoked
+            .err
+            .contains("`handle` returned a table, which nobody gets"),
+        "{}",
+        invoked.err
+    );
+    assert!(invoked.err.contains("scripts/http.lua:"), "{}", invoked.err);
 }
 
 #[test]

@@ -669,6 +669,39 @@ fn what_cannot_leave_the_script_is_refused_with_its_path() {
 }
 
 #[test]
+fn what_handle_returns_is_refused_unless_it_is_nothing() {
+    for (code, kind) in [
+        ("return { rate = '1.22' }", "table"),
+        ("return ctx.response.payload", "table"),
+        ("return 'text'", "string"),
+        ("return false", "boolean"),
+        ("return nil, 'not found'", "string"),
+        ("ctx.time.sleep(1) return 7", "integer"),
+    ] {
+        let fault = try_run(code).unwrap_err();
+        let message = format!("`handle` returned a {kind}, which nobody gets");
+        assert_eq!(fault.message(), message, "{code}");
+        assert_eq!(fault.code(), Code::OutputRejected, "{code}");
+        assert!(
+            fault
+                .hint_text()
+                .unwrap()
+                .contains("`ctx.response.payload`")
+        );
+        let place = fault.place().unwrap();
+        assert_eq!((&*place.path, place.line), ("scripts/t.lua", 1), "{code}");
+    }
+    for code in [
+        "return",
+        "return nil",
+        "return nil, nil",
+        "return ctx.log:info('x')",
+    ] {
+        assert_eq!(run(code), map(&[]), "{code}");
+    }
+}
+
+#[test]
 fn a_response_header_is_one_header_however_its_name_is_written() {
     let headers = |code: &str| {
         let answer = try_run(code).unwrap_or_else(|fault| panic!("{code}: {fault:?}"));
