@@ -97,7 +97,7 @@ codes! {
     UriTooLong          = "H414", 414, Invalid,     "Address too long";
     MediaType           = "H415", 415, Invalid,     "Media type not accepted";
     HeadersTooLarge     = "H431", 431, Invalid,     "Headers too large";
-    Overloaded          = "H503", 503, Unexpected,  "Too many requests in flight";
+    Overloaded          = "H503", 503, Unexpected,  "Too many requests or connections";
     // I: the message itself
     Malformed           = "I100", 400, Invalid,     "Message not well-formed";
     InputType           = "I101", 400, Invalid,     "Wrong type";

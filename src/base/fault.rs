@@ -58,6 +58,17 @@ pub enum Segment {
     Index(usize),
 }
 
+/// What a client may read of a fault beside its code, title, status and correlation id.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// The message; `None` when only the title is for clients.
+    pub message: Option<&'a str>,
+    /// The hint.
+    pub hint: Option<&'a str>,
+    /// The problems of single fields.
+    pub errors: &'a [FieldError],
+}
+
 impl Fault {
     /// Makes a fault. The message is lower case, has no full stop, and names the object and the value.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -172,6 +183,21 @@ impl Fault {
     /// Returns the hint.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// Returns what a client may read. Of a failure of ours that is nothing: its texts are for those who write the
+    /// scripts and run the server, and the log has them. A service that fails on purpose speaks to the client itself,
+    /// and an envelope that cannot be used is the client's fault, although SOAP gives it 500.
+    pub fn told(&self) -> Told<'_> {
+        let meant = [Code::ScriptFailed, Code::SoapVersion, Code::MustUnderstand];
+        if self.status() >= 500 && !meant.contains(&self.0.code) {
+            return Told::default();
+        }
+        Told {
+            message: Some(&self.0.message),
+            hint: self.0.hint.as_deref(),
+            errors: &self.0.errors,
+        }
     }
 
     /// Returns the place.
@@ -352,6 +378,26 @@ mod tests {
                |     ^^^^^^^^
                = help: Did you mean `kvdb`?"]]
         .assert_eq(&fault.block());
+    }
+
+    #[test]
+    fn clients_read_of_their_own_mistakes_and_of_what_a_service_says_but_not_of_ours() {
+        let fault = |code| Fault::new(code, "message").hint("Hint.");
+        for (fault, told) in [
+            (fault(Code::InputRejected), true),
+            (fault(Code::NoChannel), true),
+            (fault(Code::ScriptFailed), true),
+            (fault(Code::SoapVersion), true),
+            (fault(Code::MustUnderstand), true),
+            (fault(Code::ScriptError), false),
+            (fault(Code::OutgoingFailed), false),
+            (fault(Code::Overloaded), false),
+            // A service that calls another wrongly.
+            (fault(Code::InputRejected).chosen(Some(500), None), false),
+        ] {
+            assert_eq!(fault.told().message.is_some(), told, "{fault}");
+            assert_eq!(fault.told().hint.is_some(), told, "{fault}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod value;
 pub use cid::Cid;
 pub use clock::{Clock, SystemClock};
 pub use code::{Code, Exit};
-pub use fault::{Fault, Faults, FieldError, Retry, Segment};
+pub use fault::{Fault, Faults, FieldError, Retry, Segment, Told};
 pub use map::Map;
 pub use message::{Caller, HttpMeta, Inbound, Meta, Outcome, Reply};
 pub use name::{ObjectName, ServiceName, closest};

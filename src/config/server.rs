@@ -111,6 +111,8 @@ pub struct LimitSettings {
     pub long_cores: u64,
     /// Open connections on the services port.
     pub connections: u64,
+    /// Open connections from one address; in IPv6 from one network of 64 bits.
+    pub connections_per_address: u64,
     /// How long the head of a request may take, also on a connection that sends nothing.
     pub header_timeout: Millis,
     /// How long the body of a request may take.
@@ -189,6 +191,7 @@ impl Default for LimitSettings {
             cores: 0,
             long_cores: 1,
             connections: 10_000,
+            connections_per_address: 256,
             header_timeout: Millis::seconds(10),
             body_timeout: Millis::seconds(30),
             idle_timeout: Millis::seconds(75),
@@ -258,6 +261,17 @@ impl ServerConfig {
             return Err(Fault::new(
                 Code::ConfigMissing,
                 "[tls] needs both certificate and key",
+            ));
+        }
+        if self
+            .limits
+            .connections
+            .min(self.limits.connections_per_address)
+            == 0
+        {
+            return Err(Fault::new(
+                Code::ConfigConstraint,
+                "[limits] connections and connections_per_address must be 1 or more",
             ));
         }
         Ok(())
@@ -370,6 +384,15 @@ mod tests {
         );
         assert!(!config.deploy.watch);
         assert_eq!(config.data.dir, "data");
+    }
+
+    #[test]
+    fn no_connections_at_all_are_refused() {
+        for key in ["connections", "connections_per_address"] {
+            let text = format!("[limits]\n{key} = 0");
+            let fault = ServerConfig::read(&text, &Environment::default()).unwrap_err();
+            assert_eq!(fault.code(), Code::ConfigConstraint);
+        }
     }
 
     #[test]

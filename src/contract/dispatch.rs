@@ -27,6 +27,8 @@ pub struct Accepted {
     pub stream: TcpStream,
     /// The address of the peer.
     pub peer: SocketAddr,
+    /// Its place among the connections at once, given back when it is dropped.
+    pub place: Box<dyn Send>,
 }
 
 /// A call of a service from the control plane.

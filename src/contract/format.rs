@@ -25,7 +25,8 @@ pub trait Format: Send + Sync {
         inbound: &Inbound,
     ) -> Result<Reply, Fault>;
 
-    /// Writes a fault. Never fails, and never shows `detail`.
+    /// Writes a fault. Never fails, and shows nothing but code, title, status, correlation id and what
+    /// `Fault::told` gives.
     fn fault(&self, fault: &Fault, inbound: &Inbound) -> Reply;
 }
 

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::base::{Code, Fault, Handle, LocalBoxFuture, Map, Text, Value};
 use crate::contract::{Core, Ctx, Declaration};
 
@@ -132,6 +134,8 @@ pub struct Call {
     pub log_used: Cell<usize>,
     /// Outgoing calls made so far.
     pub outgoing_used: Cell<u32>,
+    /// One permit for each outgoing call that may be under way.
+    pub outgoing_turns: Semaphore,
 }
 
 /// The arguments of a call, read one after the other.

@@ -8,23 +8,25 @@ use crate::format::json_write;
 /// The media type of a problem.
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Writes a fault as a problem. Never shows its private detail.
+/// Writes a fault as a problem. Shows of it what clients are told.
 pub(crate) fn problem(fault: &Fault, inbound: &Inbound) -> Reply {
-    let status = fault.status();
+    let (status, told) = (fault.status(), fault.told());
     let kind = fault.code().as_str().trim_start_matches("KL-");
     let mut map = Map::with_capacity(9);
     map.push("type".into(), format!("urn:kladka:error:{kind}").into());
     map.push("title".into(), fault.code().title().into());
     map.push("status".into(), Value::Int(status.into()));
-    map.push("detail".into(), fault.message().into());
+    if let Some(message) = told.message {
+        map.push("detail".into(), message.into());
+    }
     map.push("instance".into(), format!("urn:cid:{}", inbound.cid).into());
     map.push("code".into(), fault.code_text().into());
     map.push("cid".into(), inbound.cid.as_str().into());
-    if let Some(hint) = fault.hint_text() {
+    if let Some(hint) = told.hint {
         map.push("hint".into(), hint.into());
     }
-    if !fault.field_errors().is_empty() {
-        let errors: Vec<Value> = fault.field_errors().iter().map(field_error).collect();
+    if !told.errors.is_empty() {
+        let errors: Vec<Value> = told.errors.iter().map(field_error).collect();
         map.push("errors".into(), errors.into());
     }
     let mut body = Vec::with_capacity(512);

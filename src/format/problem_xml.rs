@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::base::{Fault, Inbound, Reply, Text};
+use crate::base::{Fault, FieldError, Inbound, Reply, Text};
 use crate::format::content_type::ContentType;
 use crate::xml::{self, Writer};
 
 /// The namespace of problem documents; RFC 9457 kept that of its forerunner.
 const NAMESPACE: &str = "urn:ietf:rfc:7807";
 
-/// Writes a fault. Never fails, and never shows what is for the log only.
+/// Writes a fault. Never fails, and shows of it what clients are told.
 pub(crate) fn reply(fault: &Fault, inbound: &Inbound) -> Reply {
     Reply {
         status: fault.status(),
@@ -20,32 +20,35 @@ pub(crate) fn reply(fault: &Fault, inbound: &Inbound) -> Reply {
 }
 
 fn document(fault: &Fault, inbound: &Inbound) -> String {
+    let told = fault.told();
     let mut writer = Writer::with_declaration();
     writer.start("problem").attribute("xmlns", NAMESPACE);
     let kind = fault.code().as_str().trim_start_matches("KL-");
     writer.leaf("type", &format!("urn:kladka:error:{kind}"));
     writer.leaf("title", fault.code().title());
     writer.leaf("status", &fault.status().to_string());
-    writer.leaf("detail", fault.message());
+    if let Some(message) = told.message {
+        writer.leaf("detail", message);
+    }
     writer.leaf("instance", &format!("urn:cid:{}", inbound.cid));
     writer.leaf("code", fault.code_text());
     writer.leaf("cid", inbound.cid.as_str());
-    if let Some(hint) = fault.hint_text() {
+    if let Some(hint) = told.hint {
         writer.leaf("hint", hint);
     }
-    if !fault.field_errors().is_empty() {
-        write_errors(&mut writer, fault, inbound);
+    if !told.errors.is_empty() {
+        write_errors(&mut writer, told.errors, inbound);
     }
     writer.finish()
 }
 
 /// The RFC writes the members of a list as elements `i`.
-fn write_errors(writer: &mut Writer, fault: &Fault, inbound: &Inbound) {
+fn write_errors(writer: &mut Writer, errors: &[FieldError], inbound: &Inbound) {
     let charset = ContentType::of(inbound);
     let root = xml::peek_root(&inbound.body, charset.xml_charset());
     let root = root.map_or_else(|| "request".to_owned(), |(_, local)| local);
     writer.start("errors");
-    for error in fault.field_errors() {
+    for error in errors {
         writer.start("i");
         writer.leaf("pointer", &error.xpath(&root));
         writer.leaf("code", error.code.as_str());

@@ -75,6 +75,16 @@ impl ServerHealth {
         );
         page.sample("kladka_connections", &[], self.shared.connections());
         page.metric(
+            "kladka_connections_refused_total",
+            "counter",
+            "Connections refused because too many were open.",
+        );
+        page.sample(
+            "kladka_connections_refused_total",
+            &[],
+            self.shared.refused(),
+        );
+        page.metric(
             "kladka_requests_in_flight",
             "gauge",
             "Requests being handled.",

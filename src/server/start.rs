@@ -302,8 +302,10 @@ impl Ground {
 
     fn http_limits(&self) -> HttpLimits {
         let limits = &self.config.limits;
+        let count = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
         HttpLimits {
-            connections: usize::try_from(limits.connections).unwrap_or(usize::MAX),
+            connections: count(limits.connections),
+            connections_per_address: count(limits.connections_per_address),
             timeouts: Timeouts {
                 head: limits.header_timeout.into(),
                 body: limits.body_timeout.into(),

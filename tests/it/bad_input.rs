@@ -4,7 +4,7 @@
     reason = "tests may be plain, and stop at the first surprise"
 )]
 
-use crate::support::{Raw, Reply, TestServer};
+use crate::support::{Raw, Reply, TestServer, eventually};
 
 const CID: &str = "cid-of-this-test";
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -189,6 +189,9 @@ return {
     if way == 15 then ctx.response.headers = { ["X\r\nY"] = "a" } end
     if way == 16 then ctx.response.status = 99 end
     if way == 17 then return require "no.such.module" end
+    if way == 18 then ctx.kvbd:get("k") end
+    if way == 19 then ctx:invoke("bad.typed", { year = "x" }) end
+    if way == 20 then ctx.fail { status = 503, code = "NO-RATE", message = "come back later" } end
   end },
 }
 "#;
@@ -249,11 +252,15 @@ fn objects() -> String {
     text
 }
 
-fn server() -> TestServer {
+fn project() -> TestServer {
     let project = TestServer::project("blank");
     project.write("config/objects.yaml", objects());
     project.write("scripts/bad.lua", SCRIPT);
-    project.start()
+    project
+}
+
+fn server() -> TestServer {
+    project().start()
 }
 
 impl Wire {
@@ -358,6 +365,80 @@ fn however_a_script_fails_its_place_stays_in_the_log() {
     assert!(server.log().count("scripts/bad.lua:") >= 10);
 }
 
+/// Returns the body of a message to `ways`, in the four formats that have faults of their own shape.
+fn way(format: &str, way: u32) -> String {
+    let soap = |namespace: &str| {
+        format!(
+            "<e:Envelope xmlns:e=\"{namespace}\"><e:Body><doIt xmlns=\"urn:bad\"><way>{way}</way></doIt></e:Body></e:Envelope>"
+        )
+    };
+    match format {
+        "json" => format!("{{\"way\":{way}}}"),
+        "xml" => format!("<r><way>{way}</way></r>"),
+        "soap11" => soap(SOAP11),
+        _ => soap(SOAP12),
+    }
+}
+
+#[test]
+fn of_a_failure_of_ours_a_client_reads_code_title_and_correlation_id_alone() {
+    let server = server();
+    let wire = |format: &str| WIRES.iter().find(|wire| wire.format == format).unwrap();
+    for number in 1..=19 {
+        let ask = |format: &str| wire(format).post(&server, "ways", "", &way(format, number));
+        let problem = ask("json");
+        let json = problem.json();
+        let names: Vec<_> = json.as_object().unwrap().keys().collect();
+        let expected = ["type", "title", "status", "instance", "code", "cid"];
+        assert_eq!(names, expected, "way {number}: {}", problem.body);
+        let (code, status) = (json["code"].as_str().unwrap(), problem.status);
+        let (kind, title) = (
+            code.trim_start_matches("KL-"),
+            json["title"].as_str().unwrap(),
+        );
+        let xml = ask("xml").body;
+        let told = format!(
+            "<problem xmlns=\"urn:ietf:rfc:7807\"><type>urn:kladka:error:{kind}</type><title>{title}</title>\
+             <status>{status}</status><instance>urn:cid:{CID}</instance><code>{code}</code><cid>{CID}</cid></problem>"
+        );
+        assert!(xml.ends_with(&told), "way {number}: {xml}");
+        let own =
+            format!("<error xmlns=\"urn:kladka:1\"><code>{code}</code><cid>{CID}</cid></error>");
+        for (format, told) in [
+            (
+                "soap11",
+                format!("<faultstring>{title}</faultstring><detail>{own}</detail>"),
+            ),
+            (
+                "soap12",
+                format!(
+                    "<soap:Text xml:lang=\"en\">{title}</soap:Text></soap:Reason><soap:Detail>{own}</soap:Detail>"
+                ),
+            ),
+        ] {
+            let body = ask(format).body;
+            assert!(body.contains(&told), "way {number}: {body}");
+        }
+    }
+    // The log and the command line say what to do.
+    server.log().wait("ctx.kvbd:get(\"k\")");
+    server.log().wait("= help: Did you mean `kvdb`?");
+    let payload = ["service", "invoke", "bad.ways", "--payload", "{\"way\":18}"];
+    let invoked = server.kladka(&payload);
+    assert!(
+        invoked.err.contains("Did you mean `kvdb`?"),
+        "{}",
+        invoked.err
+    );
+    assert!(invoked.err.contains("scripts/bad.lua:"), "{}", invoked.err);
+    // What a service says on purpose is for its clients.
+    for format in ["json", "xml", "soap11", "soap12"] {
+        let reply = wire(format).post(&server, "ways", "", &way(format, 20));
+        assert!(reply.body.contains("come back later"), "{}", reply.body);
+        assert!(reply.body.contains("NO-RATE"), "{}", reply.body);
+    }
+}
+
 #[test]
 fn nesting_without_end_is_refused_before_it_costs_anything() {
     let server = server();
@@ -455,7 +536,18 @@ fn who_may_not_is_told_in_the_format_of_the_channel() {
 fn an_address_without_a_channel_is_answered_in_what_the_request_looks_like() {
     let server = server();
     for wire in WIRES {
-        for end in ["nothing", "typed/", "typed/x", "TYPED", "nothing?typed"] {
+        for end in [
+            "nothing",
+            "typed/",
+            "typed/x",
+            "TYPED",
+            "nothing?typed",
+            "/typed",
+            "typed.",
+            "typed;x=1",
+            "typed%5c",
+            "%252e%252e/typed",
+        ] {
             let reply = wire.post(&server, end, "", wire.good);
             wire.check(end, &reply, 404, "KL-H404");
         }
@@ -481,6 +573,11 @@ fn an_address_without_a_channel_is_answered_in_what_the_request_looks_like() {
             "typed%",
             "./typed",
             "typed%2f",
+            "typed/..",
+            "x%2f..%2ftyped",
+            "typed%c0%af",
+            "%c0%ae%c0%ae/typed",
+            "typed%ed%a0%80",
         ] {
             let reply = wire.post(&server, end, "", wire.good);
             wire.check(end, &reply, 400, "KL-H400");
@@ -586,6 +683,17 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
         ),
         (
             format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)),
+            414,
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(300_000)),
+            414,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+                "x".repeat(8_200)
+            ),
             431,
         ),
         (format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n"), 431),
@@ -600,6 +708,24 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
         let mut raw = Raw::connect(&server);
         let reply = raw.send(request).reply().unwrap();
         assert_eq!(reply.status, status, "{}", reply.head);
+        let line = if status == 414 {
+            "414 URI Too Long"
+        } else {
+            "431 Request Header Fields Too Large"
+        };
+        assert!(
+            reply.head.starts_with(&format!("HTTP/1.1 {line}")),
+            "{}",
+            reply.head
+        );
+        let media_type = reply.header("content-type");
+        assert_eq!(
+            media_type,
+            Some("application/problem+json"),
+            "{}",
+            reply.head
+        );
+        assert_eq!(reply.json()["status"], status);
         let cid = reply.header("x-correlation-id");
         assert!(
             cid.is_some_and(|cid| reply.body.contains(cid)),
@@ -607,6 +733,63 @@ fn too_much_of_a_head_is_refused_with_a_correlation_id() {
             reply.head
         );
     }
+}
+
+#[test]
+fn a_head_that_does_not_end_is_told_so_and_its_connection_closed() {
+    let server = project()
+        .with("KLADKA_LIMITS_HEADER_TIMEOUT", "300ms")
+        .start();
+    let mut raw = Raw::connect(&server);
+    let reply = raw.send("GET /raw/typed HTTP/1.1\r\nHo").reply().unwrap();
+    assert_eq!(
+        (reply.status, &reply.json()["code"]),
+        (408, &"KL-H408".into())
+    );
+    let cid = reply.header("x-correlation-id").unwrap();
+    assert_eq!(reply.json()["cid"], cid);
+    assert!(raw.is_closed());
+    assert!(
+        Raw::connect(&server).is_closed(),
+        "nothing was asked, nothing is answered"
+    );
+}
+
+#[test]
+fn connections_too_many_are_told_so_and_others_are_served() {
+    let server = project()
+        .with("KLADKA_LIMITS_CONNECTIONS_PER_ADDRESS", "2")
+        .start();
+    let request = "POST /raw/typed HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
+    let mut held = [Raw::connect(&server), Raw::connect(&server)];
+    for raw in &mut held {
+        assert_eq!(raw.send(request).reply().unwrap().status, 200);
+    }
+    for _ in 0..20 {
+        let mut raw = Raw::connect(&server);
+        let reply = raw.send(request).reply().expect("an answer");
+        assert_eq!(
+            (reply.status, &reply.json()["code"]),
+            (503, &"KL-H503".into())
+        );
+        assert_eq!(reply.header("retry-after"), Some("1"), "{}", reply.head);
+        let cid = reply.header("x-correlation-id").unwrap();
+        assert_eq!(reply.json()["cid"], cid);
+        assert!(raw.is_closed());
+    }
+    for raw in &mut held {
+        assert_eq!(raw.send(request).reply().unwrap().status, 200);
+    }
+    let metrics = server.admin("/metrics").send().body;
+    assert!(
+        metrics.contains("kladka_connections_refused_total 20"),
+        "{metrics}"
+    );
+    drop(held);
+    eventually("a place is free", || {
+        let reply = Raw::connect(&server).send(request).reply()?;
+        (reply.status == 200).then_some(())
+    });
 }
 
 #[test]

@@ -25,6 +25,19 @@ return {
     ctx.response.content_type = "text/x-chosen; charset=utf-8"
     ctx.response.payload = "chosen text"
   end },
+  service { name = "headers", handle = function(ctx)
+    local case = ctx.request.input.case
+    if case == "same" then
+      ctx.response.headers["X-One"] = "first"
+      ctx.response.headers["x-one"] = ctx.response.headers["X-ONE"] .. ", second"
+    elseif case == "twice" then
+      ctx.response.headers = { ["X-One"] = "first", ["x-one"] = "second" }
+    else
+      ctx.response.headers[case] = "7"
+    end
+    ctx.response.payload = {}
+  end },
+  service { name = "returns", handle = function(ctx) return { rate = "1.22" } end },
   service { name = "rows", input = { "rows:Row[]" }, models = { Row = { "day:date", "rate:decimal" } },
     output = { "day:date", "rate:decimal" },
     handle = function(ctx) ctx.response.payload = ctx.request.input.rows end },
@@ -56,6 +69,8 @@ const CHANNELS: &str = "
   - { name: exact, service: exact, http: { path: /exact }, wrap: none, security: none }
   - { name: exact.xml, service: exact, http: { path: /exact.xml }, format: xml, security: none }
   - { name: chosen, service: chosen, http: { path: /chosen }, security: none }
+  - { name: headers, service: headers, http: { path: /headers }, wrap: none, security: none }
+  - { name: returns, service: returns, http: { path: /returns }, security: none }
   - { name: form, service: echo, http: { path: /form }, format: form, security: none }
   - { name: csv, service: rows, http: { path: /csv }, format: csv, security: none }
   - { name: raw, service: upper, http: { path: /raw }, format: raw, security: none }
@@ -204,6 +219,10 @@ fn a_literal_goes_before_a_parameter_and_path_and_query_are_input() {
         (400, &"/id".into())
     );
     assert_eq!(get("/items/7/8").status, 404);
+    assert_eq!(get("/items/a%2Fb").json()["errors"][0]["pointer"], "/id");
+    for path in ["/items/..%2F7", "/items/a%2f%2e%2e%2fb", "/items/a%2F."] {
+        assert_eq!(get(path).json()["code"], "KL-H400", "{path}");
+    }
 }
 
 #[test]
@@ -293,6 +312,64 @@ fn each_format_goes_there_and_back() {
         (reply.header("x-chosen"), reply.header("location")),
         (Some("yes"), Some("/elsewhere"))
     );
+}
+
+#[test]
+fn the_case_of_a_header_never_makes_two_and_those_of_the_server_are_its_own() {
+    let server = server();
+    let ask = |case: &str| server.curl(&format!("/headers?case={case}")).send();
+    let reply = ask("same");
+    assert_eq!(
+        reply.header("x-one"),
+        Some("first, second"),
+        "{}",
+        reply.head
+    );
+    assert_eq!(reply.head.to_lowercase().matches("x-one:").count(), 1);
+    for case in [
+        "twice",
+        "Content-Type",
+        "content-type",
+        "Content-Length",
+        "content-length",
+        "Transfer-Encoding",
+        "CONNECTION",
+        "Keep-Alive",
+        "Upgrade",
+        "Trailer",
+        "TE",
+        "X-Correlation-Id",
+    ] {
+        let reply = ask(case);
+        assert_eq!(reply.status, 500, "{case}: {}", reply.head);
+        assert_eq!(reply.json()["code"], "KL-S110", "{case}");
+        let head = reply.head.to_lowercase();
+        for name in ["content-type:", "content-length:", "x-correlation-id:"] {
+            assert_eq!(head.matches(name).count(), 1, "{case}: {head}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_returns_its_answer_is_told_where_it_belongs() {
+    let server = server();
+    let reply = server.curl("/returns").send();
+    assert_eq!(
+        (reply.status, &reply.json()["code"]),
+        (500, &"KL-S110".into())
+    );
+    server
+        .log()
+        .wait("= help: Set `ctx.response.payload` to answer");
+    let invoked = server.kladka(&["service", "invoke", "returns", "--payload", "{}"]);
+    assert!(
+        invoked
+            .err
+            .contains("`handle` returned a table, which nobody gets"),
+        "{}",
+        invoked.err
+    );
+    assert!(invoked.err.contains("scripts/http.lua:"), "{}", invoked.err);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Does, Peer, Reply, TestServer, eventually};
+use crate::support::{Does, Gate, Peer, Reply, TestServer, eventually};
 
 const SCRIPT: &str = r#"
 local function calls(method)
@@ -39,6 +39,11 @@ return {
       end
     end
     ctx.response.payload = { refused = refused }
+  end },
+  service { name = "many", handle = function(ctx)
+    local function ask() return ctx.outgoing.http["gate"]:get { path = "/x" }.status end
+    local function asks() return { parallel { ask, ask, ask, ask, ask } } end
+    ctx.response.payload = { parallel { asks, asks, asks } }
   end },
 }
 "#;
@@ -143,6 +148,37 @@ fn only_calls_that_do_no_harm_twice_are_tried_again() {
         assert_eq!(call(&server, &format!("/{method}")).json()["status"], 200);
         assert_eq!(peer.seen().len() - before, tries + 1, "{method}");
     }
+}
+
+#[test]
+fn one_call_has_six_outgoing_calls_under_way_and_the_rest_wait_their_turn() {
+    let (peer, gate) = (Peer::saying("ok"), Gate::closed());
+    let project = TestServer::project("blank");
+    let more = format!(
+        "\n    - {{ name: gate, url: {}, timeout: {{ total: 60s }} }}\nchannels:\n  - {{ name: many, service: many, http: {{ path: /many }}, wrap: none, timeout: 60s, security: none }}\n",
+        gate.url()
+    );
+    project.write(
+        "config/objects.yaml",
+        objects(&peer.url(), "").replace("\nchannels:\n", &more),
+    );
+    project.write("scripts/calls.lua", SCRIPT);
+    let server = project.with("KLADKA_LIMITS_CORES", "1").start();
+    std::thread::scope(|scope| {
+        let patient = ["--max-time", "60"];
+        let many = scope.spawn(|| server.curl("/many").args(&patient).send());
+        for answered in 0..=9 {
+            gate.wait_for(answered + 6);
+            // The same core has been to another peer and back since: whatever may begin has begun.
+            assert_eq!(said(&call(&server, "/get")).as_deref(), Some("ok"));
+            assert_eq!(gate.came(), answered + 6);
+            gate.release(1);
+        }
+        gate.release(5);
+        let reply = many.join().unwrap();
+        let five = "[200,200,200,200,200]";
+        assert_eq!(reply.body, format!("[{five},{five},{five}]"));
+    });
 }
 
 #[test]

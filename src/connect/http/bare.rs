@@ -1,16 +1,18 @@
-//! The answers that hyper gives on its own to what it cannot read: made into faults with a correlation id.
+//! Answers that belong to no request: to what cannot be read, to a head that does not come, to a peer too many.
 //!
-//! They leave without a body and without us, so they are caught where they are written to the socket.
+//! hyper gives some on its own, without a body and without us, so they are caught where they are written to the socket.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
+use http::StatusCode;
 use tokio::io::AsyncWrite;
 
 use crate::base::{Cid, Code, Fault, Inbound};
 use crate::connect::http::fallback::Fallback;
+use crate::connect::http::watch::Watch;
 
 /// What a bare answer holds behind its status line; ours have a correlation id there.
 const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: ";
@@ -21,28 +23,18 @@ pub(super) struct Instead(Bytes);
 
 impl Instead {
     /// Takes over what hyper writes if that is a bare answer.
-    pub(super) fn takes(&mut self, written: &[u8], fallback: &Fallback) -> bool {
-        let Some((code, message)) = meaning(written) else {
+    pub(super) fn takes(&mut self, written: &[u8], watch: &Watch, fallback: &Fallback) -> bool {
+        let Some((code, message)) = meaning(written, watch) else {
             return false;
         };
-        let inbound = Inbound {
-            cid: Cid::fresh(),
-            meta: std::sync::Arc::default(),
-            body: Bytes::new(),
-        };
-        let (cid, fault) = (&inbound.cid, Fault::new(code, message));
-        tracing::debug!(%cid, code = fault.code_text(), error = fault.message(), "Request refused.");
-        let reply = fallback.of(&inbound.meta).fault(&fault, &inbound);
-        let line = written.split(|byte| *byte == b'\r').next();
-        let head = format!(
-            "\r\ncontent-type: {}\r\nx-correlation-id: {cid}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            reply.media_type,
-            reply.body.len()
-        );
-        self.0 = [line.unwrap_or_default(), head.as_bytes(), &reply.body]
-            .concat()
-            .into();
+        self.0 = whole(&Fault::new(code, message), fallback);
         true
+    }
+
+    /// Tells the peer that its head came too slowly.
+    pub(super) fn late(&mut self, fallback: &Fallback) {
+        let fault = Fault::new(Code::RequestTimeout, "the head came too slowly");
+        self.0 = whole(&fault, fallback);
     }
 
     /// Sends what is left.
@@ -62,15 +54,41 @@ impl Instead {
     }
 }
 
+/// Writes a fault as a whole answer after which the connection is closed.
+pub(super) fn whole(fault: &Fault, fallback: &Fallback) -> Bytes {
+    let inbound = Inbound {
+        cid: Cid::fresh(),
+        meta: std::sync::Arc::default(),
+        body: Bytes::new(),
+    };
+    let cid = &inbound.cid;
+    tracing::debug!(%cid, code = fault.code_text(), error = fault.message(), "Request refused.");
+    let reply = fallback.of(&inbound.meta).fault(fault, &inbound);
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = reply.headers.iter();
+    let headers: String = headers
+        .map(|(name, value)| format!("{}: {value}\r\n", name.to_ascii_lowercase()))
+        .collect();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {}\r\n{headers}x-correlation-id: {cid}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        reply.media_type,
+        reply.body.len()
+    );
+    [head.as_bytes(), &reply.body].concat().into()
+}
+
 /// Returns what a bare answer means.
-fn meaning(written: &[u8]) -> Option<(Code, &'static str)> {
+fn meaning(written: &[u8], watch: &Watch) -> Option<(Code, &'static str)> {
     let after_line = written.iter().position(|byte| *byte == b'\r')?;
     if !written.get(after_line..)?.starts_with(BARE) {
         return None;
     }
+    let long_address = Some((Code::UriTooLong, "the address is too long"));
     match written.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
         b"400" => Some((Code::BadRequest, "the request is not HTTP as we read it")),
-        b"414" => Some((Code::UriTooLong, "the address is too long")),
+        b"414" => long_address,
+        // hyper's buffer is full, and the first line has no end yet.
+        b"431" if watch.is_in_first_line() => long_address,
         b"431" => Some((
             Code::HeadersTooLarge,
             "the headers are too many or too long",

@@ -33,7 +33,7 @@ pub(super) async fn serve(
     accepted: Accepted,
     watch: Rc<Watch>,
 ) {
-    let address = accepted.peer;
+    let (address, _place) = (accepted.peer, accepted.place);
     let stream = match tokio::net::TcpStream::from_std(accepted.stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(peer = %address, %error, "Connection lost."),
@@ -95,6 +95,10 @@ async fn exchange<S>(
                 Poll::Ready(())
             }
             Poll::Pending => timer.as_mut().poll_due(&watch, cx).map(|()| {
+                if watch.expire() {
+                    // Reads once more: the socket tells the peer why, and ends.
+                    drop(connection.as_mut().poll(cx));
+                }
                 tracing::debug!(peer = %address, "Connection cut: the peer is too slow.");
             }),
         };
@@ -188,16 +192,19 @@ struct Watched<S> {
     instead: Instead,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.watch.is_late() {
+            return self.poll_late(cx);
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.watch.read();
+        if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
+            self.watch.read(bytes);
         }
         polled
     }
@@ -212,6 +219,16 @@ fn gathered<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8; SMALL]) -> Option
         filled += slice.len();
     }
     room.get(..filled)
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// Tells the peer that its head came too slowly; hyper ends the connection for the error.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.instead.late(&self.shared.fallback);
+        ready!(self.instead.poll_send(Pin::new(&mut self.stream), cx))?;
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl<S> Watched<S> {
@@ -230,7 +247,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.instead.takes(bytes, &this.shared.fallback) {
+        if this
+            .instead
+            .takes(bytes, &this.watch, &this.shared.fallback)
+        {
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
@@ -245,7 +265,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if let [only] = slices
-            && this.instead.takes(only, &this.shared.fallback)
+            && this.instead.takes(only, &this.watch, &this.shared.fallback)
         {
             return Poll::Ready(Ok(only.len()));
         }

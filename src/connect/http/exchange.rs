@@ -174,10 +174,19 @@ fn check_head(parts: &Parts, shared: &Shared) -> Result<(), Fault> {
             format!("the address is longer than {limit}"),
         ));
     }
-    let bytes: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
+    let (mut bytes, mut longest) = (0, 0);
+    for (name, value) in headers {
+        let length = name.as_str().len() + value.len() + 4;
+        bytes += length;
+        longest = longest.max(length);
+    }
+    if longest > limits.header {
+        let limit = ByteSize(limits.header as u64);
+        return Err(Fault::new(
+            Code::HeadersTooLarge,
+            format!("a header is longer than {limit}"),
+        ));
+    }
     if bytes > limits.header_bytes || headers.len() > limits.headers {
         let message = format!(
             "more than {} headers or {}",
@@ -221,7 +230,18 @@ fn check_host(parts: &Parts) -> Result<(), Fault> {
             "the request must name exactly one host",
         ));
     }
+    if first.is_some_and(|host| !host.as_bytes().iter().all(is_of_host)) {
+        return Err(Fault::new(
+            Code::BadRequest,
+            "the host has characters that no host may have",
+        ));
+    }
     Ok(())
+}
+
+/// Tells whether a byte can be part of a host and its port.
+fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+,;=".contains(byte)
 }
 
 fn options(allow: &str) -> Reply {

@@ -1,9 +1,10 @@
 //! HTTP, both ways: the data plane with its channels, and outgoing connections.
 //!
-//! `server` runs the cores and deals connections to them; `connection` serves one and cuts it when it is slow or
+//! `acceptor` deals connections to the cores that `server` runs; `connection` serves one and cuts it when it is slow or
 //! silent; `exchange` takes one request to its channel and back; `router` and `path` say which channel that is.
 //! `outgoing` calls peers by the name of a connection; `partner` plays one for the reference scenario.
 
+mod acceptor;
 mod address;
 mod answer;
 mod bare;
@@ -18,17 +19,19 @@ mod outgoing;
 mod outgoing_spec;
 mod partner;
 mod path;
+mod places;
 mod response;
 mod router;
 mod server;
 mod watch;
 
+pub(crate) use acceptor::accept;
 pub(crate) use channel::HttpChannel;
 pub(crate) use fallback::Fallback;
 pub(crate) use outgoing::HttpOutgoing;
 pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
-pub(crate) use server::{HttpLimits, Shared, State, Threads, accept, start_cores};
+pub(crate) use server::{HttpLimits, Shared, State, Threads, start_cores};
 pub(crate) use watch::Timeouts;
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ impl<'a> Path<'a> {
             return Ok(Self(Cow::Borrowed(raw)));
         }
         let text = decode(raw, true)?;
-        if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        // Somebody on the way may take an encoded slash for one.
+        let mut segments = text.split(['/', ENCODED_SLASH]);
+        if segments.any(|segment| matches!(segment, "." | "..")) {
             return Err(bad("the path holds '.' or '..' as a segment"));
         }
         Ok(Self(text))
@@ -178,6 +180,9 @@ mod tests {
             "/a/./b",
             "/%2e%2e/a",
             "/.%2E/a",
+            "/a/..%2Fb",
+            "/a/b%2f%2e%2e",
+            "/a/b%2F.%2Fc",
             "/a%00b",
             "/a%0ab",
             "/a%7f",

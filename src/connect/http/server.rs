@@ -1,13 +1,11 @@
-//! The data plane: one thread per core, each with its own loop; one acceptor deals connections to them.
+//! The data plane: one thread per core, each with its own loop. The acceptor deals connections to them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -15,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::base::{ByteSize, Code, Fault, Reply};
 use crate::connect::http::connection;
 use crate::connect::http::fallback::Fallback;
+use crate::connect::http::places::Places;
 use crate::connect::http::router::Router;
 use crate::connect::http::watch::{Timeouts, Watch};
 use crate::contract::{Accepted, Answer, Core, Dispatch, Handover, Invocation, Work};
@@ -27,14 +26,14 @@ use crate::tasks::Tasks;
 const QUEUE: usize = 1024;
 /// Stack of a core's thread: script engines recurse. It is address space until it is used.
 const STACK: usize = 16 << 20;
-/// How long the acceptor rests when the process has no descriptor left.
-const REST: Duration = Duration::from_millis(50);
 
 /// What peers may send and how long they may take. Zero never means unlimited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HttpLimits {
     /// Length of path and query, in bytes.
     pub(crate) url: usize,
+    /// Length of one header, in bytes.
+    pub(crate) header: usize,
     /// Number of headers.
     pub(crate) headers: usize,
     /// Length of all headers, in bytes.
@@ -43,6 +42,8 @@ pub(crate) struct HttpLimits {
     pub(crate) pace: ByteSize,
     /// Connections at once.
     pub(crate) connections: usize,
+    /// Connections at once from one address.
+    pub(crate) connections_per_address: usize,
     /// Requests at once.
     pub(crate) in_flight: usize,
     /// Streams at once on a connection of HTTP/2.
@@ -55,10 +56,12 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             url: 8 << 10,
+            header: 8 << 10,
             headers: 100,
             header_bytes: 32 << 10,
             pace: ByteSize(1 << 10),
             connections: 10_000,
+            connections_per_address: 256,
             in_flight: 1_024,
             streams: 128,
             timeouts: Timeouts::default(),
@@ -114,8 +117,8 @@ pub(crate) struct Shared {
     pub(crate) sweep: fn(&Rc<Core>),
     /// Its soft token closes connections as they fall idle, its hard token drops them.
     pub(crate) tasks: Tasks,
+    pub(super) places: Arc<Places>,
     state: AtomicU8,
-    connections: AtomicUsize,
     in_flight: AtomicUsize,
 }
 
@@ -137,8 +140,8 @@ impl Shared {
             tls,
             sweep,
             tasks,
+            places: Places::new(limits.connections, limits.connections_per_address),
             state: AtomicU8::new(State::Starting as u8),
-            connections: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -159,7 +162,12 @@ impl Shared {
 
     /// Returns how many connections are open.
     pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.places.count()
+    }
+
+    /// Returns how many connections were refused because too many were open.
+    pub(crate) fn refused(&self) -> u64 {
+        self.places.refused()
     }
 
     /// Returns how many requests are being handled.
@@ -441,72 +449,8 @@ fn serve_socket(core: &Rc<Core>, shared: &Arc<Shared>, running: &Rc<Running>, ac
         .insert(number, Rc::clone(&watch));
     let (core, shared, running) = (Rc::clone(core), Arc::clone(shared), Rc::clone(running));
     drop(tokio::task::spawn_local(async move {
-        let counter = Arc::clone(&shared);
-        let _place = Counted::new(&counter.connections);
         connection::serve(core, shared, accepted, watch).await;
         running.connections.borrow_mut().remove(&number);
         running.changed.notify_one();
     }));
-}
-
-/// Accepts connections until the soft token is cancelled, and deals them to the cores.
-pub(crate) fn accept(
-    listener: TcpListener,
-    dispatch: Dispatch,
-    shared: &Arc<Shared>,
-) -> Result<SocketAddr, Fault> {
-    let unusable = |error: std::io::Error| {
-        Fault::new(
-            Code::Internal,
-            format!("the listener cannot be used: {error}"),
-        )
-    };
-    let address = listener.local_addr().map_err(unusable)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(unusable)?;
-    let own = Arc::clone(shared);
-    shared.tasks.spawn("acceptor", async move {
-        while let Some(accepted) = next(&listener, &own).await {
-            if dispatch.accept(accepted).await.is_err() {
-                break;
-            }
-        }
-    });
-    Ok(address)
-}
-
-/// Returns the next connection that may be served; `None` when the server closes.
-async fn next(listener: &tokio::net::TcpListener, shared: &Shared) -> Option<Accepted> {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.tasks.soft.cancelled() => return None,
-        };
-        match accepted {
-            Ok((stream, _)) if shared.connections() >= shared.limits.connections => {
-                refuse(&stream, shared);
-            }
-            Ok((stream, peer)) => {
-                // Answers are written whole; waiting for more would only delay them.
-                let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
-                match prepared {
-                    Ok(stream) => return Some(Accepted { stream, peer }),
-                    Err(error) => tracing::debug!(%peer, %error, "Connection lost."),
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "Connection not accepted.");
-                tokio::time::sleep(REST).await;
-            }
-        }
-    }
-}
-
-/// Refuses a connection: with an answer where it costs no handshake.
-fn refuse(stream: &tokio::net::TcpStream, shared: &Shared) {
-    tracing::debug!("Connection refused: too many are open.");
-    if shared.tls.is_none() {
-        let answer = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        // Whoever does not take these few bytes at once goes without.
-        drop(stream.try_write(answer));
-    }
 }

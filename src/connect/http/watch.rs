@@ -50,6 +50,10 @@ pub(super) struct Watch {
     idle_since: Cell<Instant>,
     /// When the first byte of the next head came.
     head_since: Cell<Option<Instant>>,
+    /// Whether the first line of that head has not ended yet.
+    in_first_line: Cell<bool>,
+    /// Set when that head took too long; the socket tells the peer.
+    late: Cell<bool>,
     /// Since when the socket takes nothing.
     blocked_since: Cell<Option<Instant>>,
     /// Answers that are being sent.
@@ -75,6 +79,8 @@ impl Watch {
             multiplexed: Cell::new(false),
             idle_since: Cell::new(now),
             head_since: Cell::new(None),
+            in_first_line: Cell::new(false),
+            late: Cell::new(false),
             blocked_since: Cell::new(None),
             sending: Cell::new(0),
             sent_at: Cell::new(now),
@@ -149,11 +155,37 @@ impl Watch {
     }
 
     /// Notes that bytes came.
-    pub(super) fn read(&self) {
-        let expecting = self.in_flight.get() == 0 && !self.multiplexed.get();
-        if expecting && self.head_since.get().is_none() {
-            self.head_since.set(Some(self.now()));
+    pub(super) fn read(&self, bytes: &[u8]) {
+        if self.in_flight.get() > 0 || self.multiplexed.get() {
+            return;
         }
+        if self.head_since.get().is_none() {
+            self.head_since.set(Some(self.now()));
+            self.in_first_line.set(true);
+            let preface = !self.served.get() && bytes.starts_with(b"PRI ");
+            self.multiplexed.set(preface);
+        }
+        if self.in_first_line.get() {
+            let goes_on = memchr::memchr(b'\n', bytes).is_none();
+            self.in_first_line.set(goes_on);
+        }
+    }
+
+    /// Tells whether the head that is being read has not got beyond its first line.
+    pub(super) fn is_in_first_line(&self) -> bool {
+        self.head_since.get().is_some() && self.in_first_line.get()
+    }
+
+    /// Notes that the peer waited too long, and tells whether that was in the middle of a head.
+    pub(super) fn expire(&self) -> bool {
+        let head = self.head_since.get().is_some() && !self.multiplexed.get();
+        self.late.set(head);
+        head
+    }
+
+    /// Tells whether the peer took too long for a head.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.get()
     }
 
     /// Notes that the socket took bytes.
@@ -233,7 +265,7 @@ mod tests {
     fn each_state_of_a_connection_has_its_own_deadline() {
         let watch = Watch::new(Timeouts::default());
         assert_eq!(left(&watch), Some(10), "silent");
-        watch.read();
+        watch.read(b"G");
         assert_eq!(left(&watch), Some(10), "a first head");
         let flight = Flight::begin(&watch, false);
         assert_eq!(left(&watch), None, "the gateway's own deadline holds");
@@ -241,7 +273,7 @@ mod tests {
         assert_eq!(left(&watch), Some(30), "an answer nobody takes");
         drop(flight);
         assert_eq!(left(&watch), Some(75), "idle");
-        watch.read();
+        watch.read(b"G");
         assert_eq!(left(&watch), Some(10), "a slow head on an old connection");
         drop(Flight::begin(&watch, false));
         watch.blocked();
@@ -271,7 +303,7 @@ mod tests {
         let watch = Watch::new(Timeouts::default());
         drop(Flight::begin(&watch, true));
         let before = watch.deadline();
-        watch.read();
+        watch.read(b"G");
         assert_eq!(watch.deadline(), before);
     }
 

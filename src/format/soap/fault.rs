@@ -125,7 +125,7 @@ fn write_v11(writer: &mut Writer, fault: &Fault, blame: Blame, inbound: &Inbound
         writer.text(code);
     }
     writer.end();
-    writer.leaf("faultstring", fault.message());
+    writer.leaf("faultstring", reason(fault));
     writer.start("detail");
     write_detail(writer, fault, inbound);
     writer.end();
@@ -153,10 +153,15 @@ fn write_v12(writer: &mut Writer, fault: &Fault, blame: Blame, inbound: &Inbound
         .start("soap:Reason")
         .start("soap:Text")
         .attribute("xml:lang", "en");
-    writer.text(fault.message()).end().end();
+    writer.text(reason(fault)).end().end();
     writer.start("soap:Detail");
     write_detail(writer, fault, inbound);
     writer.end();
+}
+
+/// Returns what a client may read of it in words; SOAP wants some.
+fn reason(fault: &Fault) -> &str {
+    fault.told().message.unwrap_or(fault.code().title())
 }
 
 /// Where the challenge asks for WS-Security, the fault speaks its words.
@@ -174,11 +179,12 @@ fn write_detail(writer: &mut Writer, fault: &Fault, inbound: &Inbound) {
     writer.start("error").attribute("xmlns", OURS);
     writer.leaf("code", fault.code_text());
     writer.leaf("cid", inbound.cid.as_str());
-    if !fault.field_errors().is_empty() {
+    let errors = fault.told().errors;
+    if !errors.is_empty() {
         let envelope = Envelope::read(inbound).ok();
         let operation = envelope.and_then(|envelope| envelope.operation);
         let root = operation.as_ref().map_or("request", Node::name);
-        for error in fault.field_errors() {
+        for error in errors {
             writer
                 .start("field")
                 .attribute("pointer", &error.xpath(root));

@@ -104,6 +104,7 @@ fn call() -> Rc<Call> {
         service: Arc::new(service),
         log_used: Cell::new(0),
         outgoing_used: Cell::new(0),
+        outgoing_turns: tokio::sync::Semaphore::new(6),
     })
 }
 

@@ -19,6 +19,8 @@ pub(crate) mod time;
 pub(crate) mod uuid;
 pub(crate) mod xml;
 
+use tokio::sync::SemaphorePermit;
+
 use crate::base::{Code, Fault};
 use crate::contract::{Call, Effect, HostFn, Receiver, Type};
 
@@ -67,6 +69,15 @@ pub(crate) fn admit(call: &Call, function: &HostFn) -> Result<(), Fault> {
     }
     call.outgoing_used.set(used + 1);
     Ok(())
+}
+
+/// Waits until an outgoing call may be under way. Its turn lasts until the permit is dropped.
+pub(crate) async fn turn<'a>(call: &'a Call, function: &HostFn) -> Option<SemaphorePermit<'a>> {
+    if function.effect != Effect::Network {
+        return None;
+    }
+    // Nobody closes it.
+    call.outgoing_turns.acquire().await.ok()
 }
 
 /// Checks how many arguments a host function was given.

@@ -133,6 +133,7 @@ impl Bound {
                     let _lifted = MemoryGuard::set(&lua, 0);
                     bound.enter(given)?
                 };
+                let _turn = host::turn(&running.call, bound.function).await;
                 let future = call(Rc::clone(&running.call), args);
                 let result = AssertUnwindSafe(future).catch_unwind().await;
                 let _lifted = MemoryGuard::set(&lua, 0);

@@ -55,7 +55,9 @@ impl Context {
             })?,
         )?;
         lock(&request)?;
-        let response = bridge.response.call(response_unknown(lua)?)?;
+        let response = bridge
+            .response
+            .call((response_unknown(lua)?, header_twice(lua)?))?;
         let payload = declaration
             .map(|it| payload_meta(lua, bridge, it))
             .transpose()?;
@@ -350,6 +352,18 @@ fn response_unknown(lua: &Lua) -> mlua::Result<mlua::Function> {
             &name,
             RESPONSE.iter().copied(),
         )))
+    })
+}
+
+/// Complains about a header that is given in two spellings.
+fn header_twice(lua: &Lua) -> mlua::Result<mlua::Function> {
+    lua.create_function(|_, name: mlua::Value| -> mlua::Result<()> {
+        let name = sandbox::shown(&name);
+        let message = format!("ctx.response.headers has '{name}' twice");
+        let fault = Fault::new(Code::OutputRejected, message);
+        Err(raise(
+            fault.hint("The case of header names does not matter."),
+        ))
     })
 }
 

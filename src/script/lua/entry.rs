@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use mlua::{Function, Lua, MultiValue, Table};
 
-use crate::base::{Fault, Map, Text, Value};
+use crate::base::{Code, Fault, Map, Place, Text, Value};
 use crate::contract::{Answer, Declaration, Field};
-use crate::script::lua::bridge::{Bridge, PRELUDE_NAME};
+use crate::script::lua::bridge::{Bridge, PRELUDE_NAME, raise};
 use crate::script::lua::convert::{Reader, is_beyond_double};
 use crate::script::lua::response;
 
@@ -43,6 +43,7 @@ impl Entry {
         declaration: &Declaration,
         tables: &Metatables<'_>,
     ) -> mlua::Result<Self> {
+        let returned = returned(lua, &declaration.place)?;
         let inputs = names(declaration.input.as_deref());
         let outputs = names(declaration.output.as_deref());
         let source = source(inputs.as_deref(), outputs.as_deref());
@@ -53,6 +54,7 @@ impl Entry {
             tables.request,
             tables.response,
             tables.payload,
+            returned,
         );
         Ok(Self {
             run: chunk.call(made)?,
@@ -152,7 +154,7 @@ fn spread(lua: &Lua, bridge: &Bridge, names: &[Text], map: Map) -> mlua::Result<
 /// or true and what the service made of `ctx.response`.
 fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
     let mut text = String::from(
-        "local handle, ctx_meta, request_meta, response_meta, payload_meta = ...\n\
+        "local handle, ctx_meta, request_meta, response_meta, payload_meta, returned = ...\n\
          local setmetatable, rawget = setmetatable, rawget\n\
          return function(holder",
     );
@@ -178,7 +180,8 @@ fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
     write(format_args!(
         " }}, payload_meta)
   local response = setmetatable({{ payload = payload }}, response_meta)
-  handle(setmetatable({{ request = setmetatable({{ input = input }}, request_meta), response = response }}, ctx_meta))
+  local one, two = handle(setmetatable({{ request = setmetatable({{ input = input }}, request_meta), response = response }}, ctx_meta))
+  if one ~= nil or two ~= nil then returned(one, two) end
 "
     ));
     if let Some(names) = outputs {
@@ -192,9 +195,24 @@ fn source(inputs: Option<&[Text]>, outputs: Option<&[Text]>) -> String {
         write(format_args!("\n  end\n"));
     }
     write(format_args!(
-        "  return true, rawget(response, \"payload\"), rawget(response, \"status\"), rawget(response, \"content_type\"), rawget(response, \"headers\")\nend\n"
+        "  return true, rawget(response, \"payload\"), rawget(response, \"status\"), rawget(response, \"content_type\"), rawget(response, 2)\nend\n"
     ));
     text
+}
+
+/// Makes the function that refuses what `handle` returned: nobody would get it.
+fn returned(lua: &Lua, place: &Place) -> mlua::Result<Function> {
+    let place = place.clone();
+    lua.create_function(
+        move |_, (one, two): (mlua::Value, mlua::Value)| -> mlua::Result<()> {
+            let kind = if one.is_nil() { &two } else { &one }.type_name();
+            let message = format!("`handle` returned a {kind}, which nobody gets");
+            let fault = Fault::new(Code::OutputRejected, message).at(place.clone());
+            Err(raise(fault.hint(
+                "Set `ctx.response.payload` to answer, call `ctx.fail` to refuse; `handle` returns nothing.",
+            )))
+        },
+    )
 }
 
 /// Writes a name as a Luau text: every byte that is not plain becomes its number.

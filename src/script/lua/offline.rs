@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use crate::base::{
     BoxFuture, Caller, Cid, Code, Fault, Handle, Place, ServiceName, SystemClock, Value,
 };
@@ -87,6 +89,7 @@ pub(crate) fn call(path: &str) -> Option<Rc<Call>> {
     };
     Some(Rc::new(Call {
         core: Rc::new(Core::new(0)),
+        outgoing_turns: Semaphore::new(ctx.limits.outgoing_at_once),
         ctx,
         service: Arc::new(service),
         log_used: Cell::new(0),

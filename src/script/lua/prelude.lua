@@ -167,25 +167,60 @@ local each = table.freeze {
 -- An empty table does not show whether it is a list; those of the host remember.
 local list = table.freeze { __list = true }
 
+-- Headers are kept by their lower-case name, and found whatever the case.
 local lower = string.lower
+
+local function key(name)
+  return type(name) == "string" and lower(name) or name
+end
+
+local function header(t, name)
+  return rawget(t, key(name))
+end
+
 local headers = table.freeze {
-  __index = function(t, name)
-    return type(name) == "string" and rawget(t, lower(name)) or nil
+  __index = header,
+  __metatable = false,
+}
+
+local sent_headers = table.freeze {
+  __index = header,
+  __newindex = function(t, name, value)
+    rawset(t, key(name), value)
   end,
   __metatable = false,
 }
 
+-- Makes headers of what a script assigns.
+local function to_headers(given, twice)
+  if type(given) ~= "table" then
+    return given
+  end
+  local own = {}
+  for name, value in next, given do
+    if own[key(name)] ~= nil then
+      twice(name)
+    end
+    own[key(name)] = value
+  end
+  return setmetatable(own, sent_headers)
+end
+
 -- What a service sets beside its payload. Most set nothing, so the table of headers is made when asked for, and the
--- mark at 1 tells that there is something to look for.
-local function response(unknown)
+-- mark at 1 tells that there is something to look for. The headers stand at 2: under their name they could be
+-- replaced past the metatable.
+local function response(unknown, twice)
   local rare = { status = true, headers = true, content_type = true }
   return table.freeze {
     __index = function(t, name)
       if name == "headers" then
-        local made = {}
-        rawset(t, name, made)
-        rawset(t, 1, true)
-        return made
+        local own = rawget(t, 2)
+        if own == nil then
+          own = setmetatable({}, sent_headers)
+          rawset(t, 1, true)
+          rawset(t, 2, own)
+        end
+        return own
       elseif name ~= "payload" and not rare[name] then
         unknown(name)
       end
@@ -194,6 +229,10 @@ local function response(unknown)
     __newindex = function(t, name, value)
       if rare[name] then
         rawset(t, 1, true)
+        if name == "headers" then
+          rawset(t, 2, to_headers(value, twice))
+          return
+        end
       elseif name ~= "payload" then
         unknown(name)
       end

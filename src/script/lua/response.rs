@@ -52,13 +52,16 @@ pub(super) fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
     let mut headers = Vec::with_capacity(map.len());
     let mut bytes = 0;
     for (name, value) in map {
-        let text = value.to_text().unwrap_or_default();
+        let refuse = |why: &str| rejected(format!("ctx.response.headers has '{name}'{why}"));
+        let text = value.to_text().filter(|text| visible(text));
         let token = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-        if !token || !visible(&text) {
-            let message = "which cannot be sent";
-            return Err(rejected(format!(
-                "ctx.response.headers has '{name}', {message}"
-            )));
+        let Some(text) = text.filter(|_| token) else {
+            return Err(refuse(", which cannot be sent"));
+        };
+        // `rawset` gets past the case of names.
+        let same = |(own, _): &(Text, Text)| own.eq_ignore_ascii_case(&name);
+        if headers.iter().any(same) {
+            return Err(refuse(" twice"));
         }
         bytes += name.len() + text.len();
         headers.push((name, text));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table};
 use rustc_hash::FxHashMap;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value};
 use crate::contract::{
@@ -346,6 +346,7 @@ fn ours(fault: Fault) -> Fault {
 fn call_of(core: &Rc<Core>, ctx: Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
     Rc::new(Call {
         core: Rc::clone(core),
+        outgoing_turns: Semaphore::new(ctx.limits.outgoing_at_once),
         ctx,
         service: Arc::clone(declaration),
         log_used: Cell::new(0),

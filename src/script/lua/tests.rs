@@ -1,6 +1,7 @@
 //! Tests of the Lua engine as a whole: real VMs, real tasks on a local runtime, little ports of our own.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +56,12 @@ impl Object for Peer {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+thread_local! {
+    /// Calls of `probe.ask` under way, and how many there were at most.
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+    static MOST_OPEN: Cell<usize> = const { Cell::new(0) };
 }
 
 const TABLE: &[HostFn] = &[
@@ -166,6 +173,21 @@ const TABLE: &[HostFn] = &[
             Ok("panics later") => Started::Later(Box::pin(async { panic!("a bug of ours") })),
             Ok("panics") => panic!("a bug of ours"),
             _ => Started::Done(Err(Fault::new(Code::KeyStoreDown, "now"))),
+        }),
+    ),
+    host(
+        "probe.ask",
+        Receiver::Library,
+        Type::Nothing,
+        Effect::Network,
+        HostCall::Wait(|_, _| {
+            Box::pin(async {
+                OPEN.set(OPEN.get() + 1);
+                MOST_OPEN.set(MOST_OPEN.get().max(OPEN.get()));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                OPEN.set(OPEN.get() - 1);
+                Ok(Value::Null)
+            })
         }),
     ),
     host(
@@ -644,6 +666,104 @@ fn what_cannot_leave_the_script_is_refused_with_its_path() {
         assert!(fault.message().contains(wanted), "{code}: {fault}");
         assert_eq!(fault.status(), 500, "{code}");
     }
+}
+
+#[test]
+fn what_handle_returns_is_refused_unless_it_is_nothing() {
+    for (code, kind) in [
+        ("return { rate = '1.22' }", "table"),
+        ("return ctx.response.payload", "table"),
+        ("return 'text'", "string"),
+        ("return false", "boolean"),
+        ("return nil, 'not found'", "string"),
+        ("ctx.time.sleep(1) return 7", "integer"),
+    ] {
+        let fault = try_run(code).unwrap_err();
+        let message = format!("`handle` returned a {kind}, which nobody gets");
+        assert_eq!(fault.message(), message, "{code}");
+        assert_eq!(fault.code(), Code::OutputRejected, "{code}");
+        assert!(
+            fault
+                .hint_text()
+                .unwrap()
+                .contains("`ctx.response.payload`")
+        );
+        let place = fault.place().unwrap();
+        assert_eq!((&*place.path, place.line), ("scripts/t.lua", 1), "{code}");
+    }
+    for code in [
+        "return",
+        "return nil",
+        "return nil, nil",
+        "return ctx.log:info('x')",
+    ] {
+        assert_eq!(run(code), map(&[]), "{code}");
+    }
+}
+
+#[test]
+fn a_response_header_is_one_header_however_its_name_is_written() {
+    let headers = |code: &str| {
+        let answer = try_run(code).unwrap_or_else(|fault| panic!("{code}: {fault:?}"));
+        let pairs = answer
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    };
+    for (code, sent) in [
+        ("", ""),
+        ("local h = ctx.response.headers", ""),
+        (
+            "local h = ctx.response.headers h['X-A'] = 1 h['x-a'] = 2",
+            "x-a=2",
+        ),
+        (
+            "ctx.response.headers['x-a'] = 1 ctx.response.headers['X-A'] = nil",
+            "",
+        ),
+        (
+            "ctx.response.headers['X-A'] = 1 ctx.response.headers['X-B'] = ctx.response.headers['x-A']",
+            "x-a=1 x-b=1",
+        ),
+        (
+            "ctx.response.headers = { ['X-A'] = 1 } ctx.response.headers['x-a'] = 2",
+            "x-a=2",
+        ),
+        (
+            "ctx.response.headers = { ['X-A'] = 1 } ctx.response.headers = { ['X-B'] = ctx.response.headers['x-a'] }",
+            "x-b=1",
+        ),
+        (
+            "ctx.response.headers['X-A'] = 1 ctx.response.headers = nil",
+            "",
+        ),
+    ] {
+        assert_eq!(headers(code), sent, "{code}");
+    }
+    for (code, wanted) in [
+        (
+            "ctx.response.headers = { ['X-A'] = 1, ['x-a'] = 2 }",
+            "twice",
+        ),
+        (
+            "ctx.response.headers['x-a'] = 1 rawset(ctx.response.headers, 'X-A', 2)",
+            "twice",
+        ),
+        (
+            "ctx.response.headers['x-a'] = { 1, 2 }",
+            "which cannot be sent",
+        ),
+        ("ctx.response.headers = 7", "must hold named values"),
+    ] {
+        let fault = try_run(code).unwrap_err();
+        assert!(fault.message().contains(wanted), "{code}: {fault}");
+        assert_eq!(fault.code(), Code::OutputRejected, "{code}");
+    }
+    let fault = try_run("ctx.response.header = {}").unwrap_err();
+    assert_eq!(fault.hint_text(), Some("Did you mean `headers`?"));
+    let fault = try_run("local h = ctx.response.header").unwrap_err();
+    assert_eq!(fault.hint_text(), Some("Did you mean `headers`?"));
 }
 
 #[test]
@@ -1335,6 +1455,18 @@ fn services_do_not_invoke_each_other_for_ever() {
     });
     let fault = try_run("ctx:invoke('u')").unwrap_err();
     assert_eq!(fault.code(), Code::UnknownService);
+}
+
+#[test]
+fn six_outgoing_calls_are_under_way_at_once_however_they_are_begun() {
+    let code = "local function asks()
+            local all = {}
+            for i = 1, 5 do all[i] = probe.ask end
+            parallel(all)
+        end
+        parallel { asks, asks, asks }";
+    assert_eq!(run(code), map(&[]));
+    assert_eq!((OPEN.get(), MOST_OPEN.get()), (0, 6));
 }
 
 #[test]

@@ -47,6 +47,11 @@ impl Gate {
         assert!(counts.0 >= count, "{} of {count} calls came", counts.0);
     }
 
+    /// Returns how many calls came.
+    pub(crate) fn came(&self) -> usize {
+        self.counts.0.lock().unwrap().0
+    }
+
     /// Lets `count` more calls be answered.
     pub(crate) fn release(&self, count: usize) {
         self.counts.0.lock().unwrap().1 += count;

@@ -245,6 +245,18 @@ async fn requests_that_can_be_read_in_two_ways_never_reach_a_service() {
             "GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(),
         ),
         (
+            "host with a path",
+            "GET /echo HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
+            "host with a user",
+            "GET /echo HTTP/1.1\r\nHost: b@a\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
+            "host with a space",
+            "GET /echo HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n".to_owned(),
+        ),
+        (
             "other authority",
             "GET http://b/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
         ),
@@ -333,17 +345,28 @@ async fn stall(server: &TestServer, bytes: &[u8]) -> (String, Duration) {
     (answer, since.elapsed())
 }
 
+/// Checks that a peer was told that its head came too slowly.
+fn is_late(answer: &str) {
+    let whole = status(answer) == "408" && answer.ends_with("KL-H408 the head came too slowly");
+    assert!(whole && answer.contains("connection: close"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
+
 #[tokio::test]
 async fn silent_and_slow_heads_are_cut() {
     let server = TestServer::start(hasty(|t| t.head = SOON), None);
-    for bytes in [
-        &b""[..],
-        b"G",
-        b"GET /echo HTTP/1.1\r\nHost",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    for (bytes, told) in [
+        (&b""[..], false),
+        (b"G", true),
+        (b"P", true),
+        (b"GET /echo HTTP/1.1\r\nHost", true),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
     ] {
         let (answer, after) = stall(&server, bytes).await;
-        assert!(!answer.starts_with("HTTP"), "{answer}");
+        assert_eq!(answer.starts_with("HTTP"), told, "{answer}");
+        if told {
+            is_late(&answer);
+        }
         assert!(after >= SOON / 2, "{after:?}");
     }
 }
@@ -359,7 +382,7 @@ async fn a_slow_head_is_cut_on_an_old_connection_too() {
     let mut part = [0; 1024];
     assert!(stream.read(&mut part).await.unwrap() > 0);
     stream.write_all(b"GET /ec").await.unwrap();
-    assert_eq!(rest(&mut stream).await, "");
+    is_late(&rest(&mut stream).await);
 }
 
 #[tokio::test]
@@ -494,6 +517,45 @@ async fn too_many_connections_are_refused_and_too_many_requests_told_to_wait() {
     until("one is left", || server.shared.connections() == 1).await;
     server.seen.gate.add_permits(1);
     assert_eq!(held.await.unwrap().unwrap().status(), 200);
+}
+
+/// Sends a request on a connection that comes from an address of this machine.
+async fn from_address(server: &TestServer, address: &str) -> String {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket
+        .bind(format!("{address}:0").parse().unwrap())
+        .unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let ask = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_the_connections_of_others() {
+    let limits = HttpLimits {
+        connections_per_address: 2,
+        ..HttpLimits::default()
+    };
+    let server = TestServer::start(limits, None);
+    let held = [server.connect().await, server.connect().await];
+    until("both are open", || server.shared.connections() == 2).await;
+    for _ in 0..100 {
+        let answer = from_address(&server, "127.0.0.1").await;
+        assert!(
+            status(&answer) == "503" && answer.contains("retry-after: 1"),
+            "{answer}"
+        );
+        assert!(
+            answer.ends_with("KL-H503 too many connections at once"),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.shared.refused(), 100);
+    assert_eq!(status(&from_address(&server, "127.0.0.2").await), "200");
+    drop(held);
+    until("they are let go", || server.shared.connections() == 0).await;
+    assert_eq!(status(&from_address(&server, "127.0.0.1").await), "200");
 }
 
 #[tokio::test]

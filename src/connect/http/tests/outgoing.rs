@@ -180,6 +180,7 @@ fn call(core: &Rc<Core>, outgoing: u32) -> Rc<Call> {
         service: Arc::new(declaration),
         log_used: Cell::new(0),
         outgoing_used: Cell::new(0),
+        outgoing_turns: tokio::sync::Semaphore::new(6),
     })
 }
 

@@ -109,6 +109,7 @@ fn call(kvdb: Arc<dyn KeyValue>) -> Call {
         service: Arc::new(declaration()),
         log_used: 0.into(),
         outgoing_used: 0.into(),
+        outgoing_turns: tokio::sync::Semaphore::new(6),
     }
 }
 
