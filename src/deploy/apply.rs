@@ -10,14 +10,15 @@ use crate::deploy::digest::sha256;
 use crate::deploy::load::{Image, Prepared};
 use crate::deploy::report::{Line, Outcome, Report};
 use crate::deploy::state::{Known, Serving, State};
-use crate::deploy::write::{self, Write};
-use crate::store::{FileText, Keep, NewPackage, NewRevision, Recording, Stamp};
+use crate::deploy::write;
+use crate::store::{FileText, FileWrite, Keep, NewPackage, NewRevision, Recording, Stamp};
 
 /// How a change came, and what it writes.
 #[derive(Default)]
 pub(in crate::deploy) struct Change {
-    /// Files to write into `scripts/`; none when the files are there already.
-    pub(in crate::deploy) writes: Vec<Write>,
+    /// Files to write into `scripts/`, with their bytes or `None` to remove them; empty when all
+    /// stands there already.
+    pub(in crate::deploy) writes: Vec<(String, Option<Vec<u8>>)>,
     /// The package, for a deployment.
     pub(in crate::deploy) package: Option<NewPackage>,
     /// When, by whom and by which way.
@@ -34,7 +35,7 @@ impl Deployer {
     ) -> Result<Report, Fault> {
         let project = self.options.project.clone();
         let writes = change.writes;
-        let staged = blocking(move || write::stage(&project, writes)).await??;
+        let (staged, writes) = blocking(move || write::stage(&project, writes)).await??;
         let next = number(state, &prepared);
         let recording = recording(
             state,
@@ -42,9 +43,14 @@ impl Deployer {
             &next,
             change.package,
             change.stamp,
+            writes,
         );
+        // With this commit it has happened: were the process killed after it, the next start would
+        // write the files.
         let package = self.record(&recording).await?;
-        let written = blocking(move || staged.publish()).await??;
+        let published = blocking(move || staged.publish()).await?;
+        self.forget_writes(&recording).await;
+        let written = published?;
         // They are whole: the next look must read them, not wait for them to rest with the old text
         // in mind.
         self.note_closed(written);
@@ -64,7 +70,8 @@ impl Deployer {
     async fn record(&self, recording: &Recording) -> Result<Option<i64>, Fault> {
         let nothing = recording.package.is_none()
             && recording.revisions.is_empty()
-            && recording.removed.is_empty();
+            && recording.removed.is_empty()
+            && recording.writes.is_empty();
         if nothing {
             return Ok(None);
         }
@@ -73,6 +80,18 @@ impl Deployer {
             packages: self.options.limits.packages,
         };
         self.store.record(recording, keep).await
+    }
+
+    /// Forgets the files of a change: they stand, or are put back. What is not forgotten is written
+    /// once more by the next start, unless another change comes before.
+    async fn forget_writes(&self, recording: &Recording) {
+        if recording.writes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.forget_file_writes().await {
+            let detail = error.detail_text();
+            tracing::error!(%error, detail, "Cannot close a deployment.");
+        }
     }
 
     fn swap(&self, state: &State, report: &Report) {
@@ -189,6 +208,7 @@ fn recording(
     next: &BTreeMap<ServiceName, Next>,
     package: Option<NewPackage>,
     stamp: Stamp,
+    writes: Vec<FileWrite>,
 ) -> Recording {
     let new = next
         .iter()
@@ -202,6 +222,7 @@ fn recording(
         package,
         revisions: new.collect(),
         removed: removed.collect(),
+        writes,
         stamp,
     }
 }

@@ -17,7 +17,6 @@ use crate::deploy::report::{Origin, Report};
 use crate::deploy::sources::{module_name, print, source};
 use crate::deploy::state::State;
 use crate::deploy::targets::targets;
-use crate::deploy::write::Write;
 use crate::store::{NewPackage, RevisionRow};
 
 /// What a deletion does with the other services of the same file.
@@ -199,11 +198,10 @@ impl Deployer {
     }
 }
 
-fn write((path, source): (&String, &Option<Arc<Source>>)) -> Write {
-    match source {
-        Some(source) => Write::Put(path.clone(), source.text.clone().into_bytes()),
-        None => Write::Remove(path.clone()),
-    }
+fn write((path, source): (&String, &Option<Arc<Source>>)) -> (String, Option<Vec<u8>>) {
+    let bytes = source.as_ref();
+    let bytes = bytes.map(|source| source.text.clone().into_bytes());
+    (path.clone(), bytes)
 }
 
 /// Returns the path below `scripts/`; other places are not ours to write.

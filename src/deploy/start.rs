@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::Fault;
 use crate::deploy::apply::Change;
-use crate::deploy::deployer::Deployer;
+use crate::deploy::deployer::{Deployer, blocking};
 use crate::deploy::load::{Image, Prepared, Problems};
 use crate::deploy::reconcile::{prints, without_empty_files};
 use crate::deploy::report::Report;
@@ -14,6 +14,7 @@ use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::{Files, module_name, source};
 use crate::deploy::state::{Known, State};
+use crate::deploy::write;
 use crate::store::RevisionRow;
 
 impl Deployer {
@@ -28,6 +29,7 @@ impl Deployer {
     }
 
     async fn first_load(&self, state: &mut State) -> Result<Report, Fault> {
+        self.finish_writes().await?;
         let rows = self.store.newest_revisions().await?;
         state.known = rows.into_iter().map(known).collect();
         let mut scan = self.scan(Trust::Asked).await?;
@@ -49,6 +51,19 @@ impl Deployer {
         Self::log_problems(state, &BTreeMap::new());
         self.publish(state);
         Ok(report)
+    }
+
+    /// Writes what a deployment had still to write when its process was killed. Nothing serves
+    /// before that is done: half a deployment must not.
+    async fn finish_writes(&self) -> Result<(), Fault> {
+        let writes = self.store.file_writes().await?;
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let (project, count) = (self.options.project.clone(), writes.len());
+        tracing::warn!(count, "Finishing a deployment that was interrupted.");
+        blocking(move || write::finish(&project, writes)).await??;
+        self.store.forget_file_writes().await
     }
 
     /// Loads all files; replaces those that do not load by texts on record, then leaves out what

@@ -1,19 +1,14 @@
 //! Writes files whole or not at all: beside their place first, then renamed.
+//!
+//! What is renamed is on record before, so that a start after a kill can [`finish`] it.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::{Code, Fault};
-
-/// A file to write or remove; the path is relative to the project and below `scripts/`.
-#[derive(Clone, Debug)]
-pub(crate) enum Write {
-    /// Writes the bytes over the file.
-    Put(String, Vec<u8>),
-    /// Removes the file.
-    Remove(String),
-}
+use crate::deploy::digest::sha256;
+use crate::store::FileWrite;
 
 /// Files that stand beside their places, ready to be renamed. Dropped unpublished, they are
 /// removed.
@@ -30,20 +25,64 @@ struct Step {
     before: Option<Vec<u8>>,
 }
 
-/// Writes all files beside their places and makes sure that the disk holds them.
-pub(crate) fn stage(project: &Path, writes: Vec<Write>) -> Result<Staged, Fault> {
-    let mut staged = Staged::default();
-    for write in writes {
-        let (path, bytes) = match write {
-            Write::Put(path, bytes) => (path, Some(bytes)),
-            Write::Remove(path) => (path, None),
-        };
+/// Writes all files beside their places, makes sure that the disk holds them, and returns what to
+/// record. The paths are relative to the project and below `scripts/`; without bytes, a file is
+/// removed.
+pub(crate) fn stage(
+    project: &Path,
+    files: Vec<(String, Option<Vec<u8>>)>,
+) -> Result<(Staged, Vec<FileWrite>), Fault> {
+    let (mut staged, mut writes) = (Staged::default(), Vec::new());
+    for (path, bytes) in files {
         let step = stage_one(project, &path, bytes.as_deref());
-        staged
-            .steps
-            .push(step.map_err(|error| failed(&path, &error))?);
+        let step = step.map_err(|error| failed(&path, &error))?;
+        writes.push(FileWrite {
+            path,
+            old_sha256: step.before.as_deref().map(sha256),
+            bytes,
+        });
+        staged.steps.push(step);
     }
-    Ok(staged)
+    Ok((staged, writes))
+}
+
+/// Writes what a killed process had still to write. A file that was edited since stays as it is.
+pub(crate) fn finish(project: &Path, writes: Vec<FileWrite>) -> Result<(), Fault> {
+    let mut due = Vec::new();
+    for write in writes {
+        if is_due(project, &write).map_err(|error| failed(&write.path, &error))? {
+            due.push((write.path, write.bytes));
+        }
+    }
+    let (staged, _on_record_already) = stage(project, due)?;
+    staged.publish().map(drop)
+}
+
+fn is_due(project: &Path, write: &FileWrite) -> io::Result<bool> {
+    let now = read(&project.join(&write.path))?.as_deref().map(sha256);
+    let new = write.bytes.as_deref().map(sha256);
+    if now.is_none() && new.is_none() {
+        return Ok(false); // removed already
+    }
+    // One that was renamed is written again: nobody knows whether the disk holds the new name.
+    let ours = now == new || now == write.old_sha256;
+    if !ours {
+        let path = &write.path;
+        tracing::warn!(
+            path,
+            "Keeping a file as it was edited, not as it was deployed."
+        );
+    }
+    Ok(ours)
+}
+
+/// Returns what a file holds; `None` when there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn failed(path: &str, error: &io::Error) -> Fault {
@@ -56,7 +95,7 @@ fn stage_one(project: &Path, path: &str, bytes: Option<&[u8]>) -> io::Result<Ste
     let mut target = project.join(path);
     let folder = target.parent().unwrap_or(project).to_owned();
     if bytes.is_some() {
-        fs::create_dir_all(&folder)?;
+        make_folder(project, &folder)?;
     }
     let real = folder.canonicalize()?;
     if !real.starts_with(project) {
@@ -69,11 +108,7 @@ fn stage_one(project: &Path, path: &str, bytes: Option<&[u8]>) -> io::Result<Ste
             return Err(io::Error::other("a link leads out of the project"));
         }
     }
-    let before = match fs::read(&target) {
-        Ok(before) => Some(before),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let before = read(&target)?;
     let fresh = match bytes {
         Some(bytes) => Some(write_beside(&target, bytes)?),
         None => None,
@@ -83,6 +118,17 @@ fn stage_one(project: &Path, path: &str, bytes: Option<&[u8]>) -> io::Result<Ste
         fresh,
         before,
     })
+}
+
+/// Makes a folder that is still there after a power cut.
+fn make_folder(project: &Path, folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    let above = folder.ancestors().skip(1);
+    let mut above = above.take_while(|above| above.starts_with(project));
+    above.try_for_each(|above| File::open(above)?.sync_all())
 }
 
 /// Writes bytes under a hidden name in the folder of `target` and syncs them.
@@ -164,6 +210,10 @@ mod tests {
         dir.canonicalize().unwrap()
     }
 
+    fn put(path: &str) -> (String, Option<Vec<u8>>) {
+        (path.to_owned(), Some(b"new".to_vec()))
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(dir)
             .unwrap()
@@ -176,8 +226,7 @@ mod tests {
     #[test]
     fn what_is_staged_and_not_published_leaves_nothing() {
         let dir = project();
-        let put = Write::Put("scripts/a.mini".into(), b"new".to_vec());
-        drop(stage(&dir, vec![put]).unwrap());
+        drop(stage(&dir, vec![put("scripts/a.mini")]).unwrap());
         assert!(names(&dir.join("scripts")).is_empty());
         fs::remove_dir_all(dir).unwrap();
     }
@@ -188,11 +237,11 @@ mod tests {
         fs::write(dir.join("scripts/a.mini"), "old").unwrap();
         fs::write(dir.join("scripts/z.mini"), "old").unwrap();
         let writes = vec![
-            Write::Put("scripts/a.mini".into(), b"new".to_vec()),
-            Write::Put("scripts/sub/b.mini".into(), b"new".to_vec()),
-            Write::Remove("scripts/z.mini".into()),
+            put("scripts/a.mini"),
+            put("scripts/sub/b.mini"),
+            ("scripts/z.mini".into(), None),
         ];
-        let staged = stage(&dir, writes).unwrap();
+        let (staged, _) = stage(&dir, writes).unwrap();
         fs::remove_file(dir.join("scripts/z.mini")).unwrap();
         assert_eq!(staged.publish().unwrap_err().code(), Code::Storage);
         assert_eq!(
@@ -211,8 +260,7 @@ mod tests {
         fs::write(outside.join("a.mini"), "theirs").unwrap();
         symlink(outside.join("a.mini"), dir.join("scripts/a.mini")).unwrap();
         for path in ["scripts/out/a.mini", "scripts/a.mini"] {
-            let put = Write::Put(path.into(), b"new".to_vec());
-            assert!(stage(&dir, vec![put]).is_err(), "{path}");
+            assert!(stage(&dir, vec![put(path)]).is_err(), "{path}");
         }
         assert_eq!(
             fs::read_to_string(outside.join("a.mini")).unwrap(),

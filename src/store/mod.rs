@@ -6,6 +6,7 @@
 mod claim;
 mod db;
 mod dialect;
+mod file_write;
 mod job;
 mod object;
 mod package;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use claim::{Advance, Beyond, Claim, NewRun, Placing};
 pub(crate) use db::Store;
+pub(crate) use file_write::FileWrite;
 pub(crate) use job::JobState;
 pub(crate) use object::{Change, WriteRequest};
 pub(crate) use package::NewPackage;

@@ -8,6 +8,7 @@ use sqlx::{Connection as _, Row as _};
 use crate::base::Fault;
 use crate::store::Store;
 use crate::store::db::failed;
+use crate::store::file_write::{self, FileWrite};
 use crate::store::package::{self, NewPackage};
 
 /// When, by whom and by which way a change came.
@@ -58,6 +59,8 @@ pub(crate) struct Recording {
     pub(crate) revisions: Vec<NewRevision>,
     /// The services that went.
     pub(crate) removed: Vec<String>,
+    /// The files it writes.
+    pub(crate) writes: Vec<FileWrite>,
     /// When and by whom.
     pub(crate) stamp: Stamp,
 }
@@ -106,7 +109,10 @@ impl Store {
         recording: &Recording,
         keep: Keep,
     ) -> Result<Option<i64>, Fault> {
-        let storing = |error: sqlx::Error| failed("record the deployment", &error);
+        let storing = |error: sqlx::Error| {
+            failed("record the deployment", &error)
+                .hint("Check the free space of the data directory.")
+        };
         let mut connection = self.writer.acquire().await.map_err(storing)?;
         let mut transaction = connection.begin().await.map_err(storing)?;
         let package = write(&mut transaction, recording, keep)
@@ -169,6 +175,7 @@ async fn write(
     recording: &Recording,
     keep: Keep,
 ) -> Result<Option<i64>, sqlx::Error> {
+    file_write::replace(connection, &recording.writes).await?;
     let package = match &recording.package {
         Some(package) => Some(package::insert(connection, package, &recording.stamp).await?),
         None => None,
@@ -337,6 +344,7 @@ mod tests {
                 modules: vec![file("scripts/m.mini", module)],
             }],
             removed: vec![],
+            writes: vec![],
             stamp: Stamp {
                 at: format!("2026-01-01T00:00:{revision:02}Z"),
                 ..Stamp::default()

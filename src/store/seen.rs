@@ -65,6 +65,16 @@ impl Store {
         let query = sqlx::query_scalar("SELECT bytes FROM package WHERE id = ?");
         query.bind(id).fetch_optional(&self.reader).await.unwrap()
     }
+
+    /// Lets the database grow no more until it is opened again.
+    pub(crate) async fn fill(&self) {
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&self.writer)
+            .await
+            .unwrap();
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).execute(&self.writer).await.unwrap();
+    }
 }
 
 async fn versions(pool: &SqlitePool) -> Vec<ObjectVersion> {

@@ -1,6 +1,9 @@
 //! The server is killed in the middle of deployments, configuration changes and writes: what was
 //! acknowledged is there afterwards, and nothing is torn.
 
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +14,7 @@ const OBJECTS: &str = "version: 1
 channels:
   - { name: one, service: keep.one, http: { path: /one }, security: none }
   - { name: two, service: keep.two, http: { path: /two }, security: none }
+  - { name: three, service: keep.three, http: { path: /three }, security: none }
   - { name: write, service: keep.write, http: { path: /write }, security: none }
   - { name: read, service: keep.read, http: { path: /read }, security: none }
 ";
@@ -40,6 +44,9 @@ const READ: &str = r#"return service {
 }
 "#;
 
+/// The files that are always deployed together.
+const PACKAGE: [&str; 3] = ["one", "two", "three"];
+
 /// A service `keep.NAME` that answers with its version.
 fn versioned(name: &str, version: u64) -> String {
     format!(
@@ -57,8 +64,9 @@ fn project() -> TestServer {
     project.write("config/objects.yaml", OBJECTS);
     project.write("scripts/write.lua", WRITE);
     project.write("scripts/read.lua", READ);
-    project.write("scripts/one.lua", versioned("one", 0));
-    project.write("scripts/two.lua", versioned("two", 0));
+    for name in PACKAGE {
+        project.write(&format!("scripts/{name}.lua"), versioned(name, 0));
+    }
     project
 }
 
@@ -103,16 +111,18 @@ struct Deeds {
 }
 
 impl Deeds {
-    /// Deploys two files in one package until the server is gone.
+    /// Deploys all files in one package until the server is gone.
     fn deploy(&self, server: &TestServer) {
         let dir = server.root().join("outbox");
         std::fs::create_dir_all(&dir).unwrap();
-        let (one, two) = (dir.join("one.lua"), dir.join("two.lua"));
+        let files = PACKAGE.map(|name| dir.join(format!("{name}.lua")));
         while self.deployed.next(|version| {
-            std::fs::write(&one, versioned("one", version)).unwrap();
-            std::fs::write(&two, versioned("two", version)).unwrap();
-            let files = [one.to_str().unwrap(), two.to_str().unwrap()];
-            server.kladka(&["deploy", files[0], files[1]]).code == 0
+            let mut args = vec!["deploy"];
+            for (name, file) in PACKAGE.iter().zip(&files) {
+                std::fs::write(file, versioned(name, version)).unwrap();
+                args.push(file.to_str().unwrap());
+            }
+            server.kladka(&args).code == 0
         }) {}
     }
 
@@ -176,6 +186,33 @@ fn stored(server: &TestServer) -> (Option<u64>, Option<u64>, Vec<u64>) {
     )
 }
 
+/// Waits until the first file of the next package is in its place. The others follow at once: a
+/// kill now most often leaves them undone.
+fn first_file_stands(server: &TestServer) {
+    let first = server.root().join(format!("scripts/{}.lua", PACKAGE[0]));
+    let inode = || std::fs::metadata(&first).unwrap().ino();
+    let (before, began) = (inode(), Instant::now());
+    while inode() == before && began.elapsed() < Duration::from_secs(5) {
+        std::hint::spin_loop();
+    }
+}
+
+/// Kills a process within microseconds: the one that sends the signal runs already.
+struct Killer(Child);
+
+impl Killer {
+    fn of(pid: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("read go; kill -KILL {pid}")]);
+        Self(shell.stdin(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn kill(mut self) {
+        self.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
 /// Kills a server while everything is done to it, as many times as it says.
 fn kill_again_and_again(cycles: u64) {
     let mut server = project().with("KLADKA_KVDB_DURABILITY", "always").start();
@@ -188,7 +225,7 @@ fn kill_again_and_again(cycles: u64) {
             goal(&deeds.written, 5 * (cycle % 4)),
         );
         let url = server.endpoint("services");
-        let pid = server.pid();
+        let killer = Killer::of(server.pid());
         std::thread::scope(|scope| {
             scope.spawn(|| deeds.deploy(&server));
             scope.spawn(|| deeds.apply(&server));
@@ -201,12 +238,12 @@ fn kill_again_and_again(cycles: u64) {
                 assert!(began.elapsed() < Duration::from_secs(30), "nothing is done");
                 std::thread::park_timeout(Duration::from_millis(1));
             }
-            // Somewhere in the middle of what comes next.
-            std::thread::park_timeout(Duration::from_millis(cycle * 7 % 50));
-            let killed = std::process::Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .status();
-            assert!(killed.unwrap().success());
+            match cycle % 2 {
+                // Somewhere in the middle of what comes next.
+                0 => std::thread::park_timeout(Duration::from_millis(cycle * 7 % 50)),
+                _ => first_file_stands(&server),
+            }
+            killer.kill();
         });
         server.kill();
         server.start_again();
@@ -221,10 +258,14 @@ fn kill_again_and_again(cycles: u64) {
 }
 
 fn check(server: &TestServer, deeds: &Deeds) {
-    let (one, two) = (version(server, "/one"), version(server, "/two"));
-    deeds.deployed.holds("deployed", one);
-    assert_eq!(one, two, "half a package serves");
-    assert_eq!(server.read("scripts/one.lua"), versioned("one", one));
+    let serving = PACKAGE.map(|name| version(server, &format!("/{name}")));
+    let deployed = serving[0];
+    deeds.deployed.holds("deployed", deployed);
+    assert_eq!(serving, [deployed; 3], "half a package serves");
+    for name in PACKAGE {
+        let text = server.read(&format!("scripts/{name}.lua"));
+        assert_eq!(text, versioned(name, deployed), "half a package on disk");
+    }
     deeds.applied.holds("applied", applied(server));
     let (a, b, log) = stored(server);
     assert_eq!(a, b, "half an mset");
@@ -277,7 +318,7 @@ fn batched_writes_lose_at_most_the_last_moments_and_are_never_torn() {
             });
             killed.store(true, Ordering::SeqCst);
             at = Instant::now();
-            let done = std::process::Command::new("kill")
+            let done = Command::new("kill")
                 .args(["-KILL", &pid.to_string()])
                 .status();
             assert!(done.unwrap().success());

@@ -337,6 +337,34 @@ async fn a_deployment_that_cannot_be_recorded_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_full_disk_refuses_a_package_and_changes_nothing() {
+    let project = Project::new(&[("scripts/a.mini", "service a\ntext one")]).await;
+    project.store.fill().await;
+    let large = format!("service b\ntext {}", "b".repeat(200_000));
+    let items: [(&str, &[u8]); 2] = [
+        ("a.mini", b"service a\ntext two"),
+        ("b.mini", large.as_bytes()),
+    ];
+    let fault = project.try_deploy(&items).await.unwrap_err();
+    assert_eq!(fault.code(), Code::Storage);
+    assert_eq!(fault.message(), "cannot record the deployment");
+    assert!(fault.detail_text().unwrap().contains("full"), "{fault:?}");
+    assert_eq!(project.says("a"), "r1 one");
+    let left = std::fs::read_dir(project.dir.join("scripts")).unwrap();
+    assert_eq!(left.count(), 1);
+    let project = project.restart().await;
+    assert_eq!(
+        (project.says("a"), project.says("b")),
+        ("r1 one".into(), "gone".into())
+    );
+    assert!(
+        project.deploy(&items).await.applied,
+        "after there is room again"
+    );
+    project.end().await;
+}
+
+#[tokio::test]
 async fn a_service_shows_its_text_neighbours_and_history() {
     let project = Project::new(&[("scripts/a.mini", "service a\nservice b\nuse greeting")]).await;
     let shown = project.deployer.show(&name("b")).await.unwrap();

@@ -1,7 +1,10 @@
 //! Start-up: every file for itself.
 
 use super::support::{Project, lines, messages};
+use crate::base::Code;
 use crate::deploy::archive::tests::zip_of;
+use crate::deploy::digest::sha256;
+use crate::store::{FileWrite, Keep, Recording};
 
 #[tokio::test]
 async fn a_broken_file_keeps_no_other_from_serving() {
@@ -198,5 +201,124 @@ async fn a_place_listed_by_another_name_is_loaded_by_that_name() {
     project.write("scripts/a.mini", "service a\nuse lib.deep.tool");
     assert!(project.reload().await.applied);
     assert_eq!(project.says("a"), "r2 tool");
+    project.end().await;
+}
+
+/// Records a deployment as it is before its first rename; the caller then kills it somewhere.
+async fn commit(project: &Project, files: &[(&str, Option<&str>, Option<&str>)]) {
+    let write = |(path, old, new): &(&str, Option<&str>, Option<&str>)| FileWrite {
+        path: (*path).to_owned(),
+        old_sha256: old.map(|old| sha256(old.as_bytes())),
+        bytes: new.map(|new| new.as_bytes().to_vec()),
+    };
+    let recording = Recording {
+        writes: files.iter().map(write).collect(),
+        ..Recording::default()
+    };
+    let keep = Keep {
+        revisions: 9,
+        packages: 9,
+    };
+    project.store.record(&recording, keep).await.unwrap();
+}
+
+const OLD_A: &str = "service a\ntext one";
+const OLD_B: &str = "service b\ntext one";
+const OLD_C: &str = "service c\ntext one";
+const NEW_A: &str = "service a\ntext two";
+const NEW_B: &str = "service b\ntext two";
+const NEW_D: &str = "service d\ntext two";
+
+/// A project of three files, and a deployment that changes one, changes one in a folder, removes
+/// one and adds one in a new folder.
+async fn committed() -> Project {
+    let project = Project::new(&[
+        ("scripts/a.mini", OLD_A),
+        ("scripts/sub/b.mini", OLD_B),
+        ("scripts/c.mini", OLD_C),
+    ])
+    .await;
+    let files = [
+        ("scripts/a.mini", Some(OLD_A), Some(NEW_A)),
+        ("scripts/c.mini", Some(OLD_C), None),
+        ("scripts/new/d.mini", None, Some(NEW_D)),
+        ("scripts/sub/b.mini", Some(OLD_B), Some(NEW_B)),
+    ];
+    commit(&project, &files).await;
+    project
+}
+
+fn says(project: &Project) -> Vec<String> {
+    ["a", "b", "c", "d"].map(|name| project.says(name)).to_vec()
+}
+
+#[tokio::test]
+async fn a_deployment_killed_between_two_files_is_whole_after_the_next_start() {
+    type Step = fn(&Project);
+    let steps: [Step; 4] = [
+        |project| project.write("scripts/a.mini", NEW_A),
+        |project| project.remove("scripts/c.mini"),
+        |project| project.write("scripts/new/d.mini", NEW_D),
+        |project| project.write("scripts/sub/b.mini", NEW_B),
+    ];
+    for done in 0..=steps.len() {
+        let project = committed().await;
+        steps.iter().take(done).for_each(|step| step(&project));
+        let project = project.restart().await;
+        let now = says(&project);
+        assert_eq!(now, ["r2 two", "r2 two", "gone", "r1 two"], "after {done}");
+        assert_eq!(project.text("scripts/sub/b.mini").unwrap(), NEW_B);
+        assert_eq!(project.text("scripts/c.mini"), None);
+        assert!(project.store.file_writes().await.unwrap().is_empty());
+
+        // What is done is done: an older text written by hand stays.
+        project.write("scripts/a.mini", OLD_A);
+        let project = project.restart().await;
+        assert_eq!(project.says("a"), "r3 one");
+        project.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_edited_after_the_kill_stays_and_the_rest_is_deployed() {
+    let project = committed().await;
+    project.write("scripts/a.mini", "service a\ntext mine");
+    project.write("scripts/c.mini", "service c\ntext mine");
+    project.remove("scripts/sub/b.mini");
+    let project = project.restart().await;
+    let now = says(&project);
+    assert_eq!(now, ["r2 mine", "gone", "r2 mine", "r1 two"]);
+    assert!(project.problems().is_empty());
+    project.end().await;
+}
+
+#[tokio::test]
+async fn half_a_deployment_never_serves() {
+    let project = committed().await;
+    project.write("scripts/a.mini", NEW_A);
+    let outside = std::env::temp_dir();
+    std::os::unix::fs::symlink(outside, project.dir.join("scripts/new")).unwrap();
+    let again = project.reopened().await;
+    assert_eq!(again.err().unwrap().code(), Code::Storage);
+    assert_eq!(project.text("scripts/sub/b.mini").unwrap(), OLD_B);
+    project.remove("scripts/new");
+    let project = project.restart().await;
+    let now = says(&project);
+    assert_eq!(now, ["r2 two", "r2 two", "gone", "r1 two"]);
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_ends_well_or_badly_leaves_nothing_to_finish() {
+    let project = Project::new(&[("scripts/a.mini", OLD_A)]).await;
+    let files: [(&str, &[u8]); 2] = [("a.mini", NEW_A.as_bytes()), ("d.mini", NEW_D.as_bytes())];
+    assert!(project.deploy(&files).await.applied);
+    assert!(project.store.file_writes().await.unwrap().is_empty());
+    commit(&project, &[("scripts/a.mini", Some(NEW_A), Some(OLD_A))]).await;
+    // Whatever is recorded next has the place of what was not closed.
+    project.write("scripts/d.mini", "service d\ntext three");
+    project.reload().await;
+    let project = project.restart().await;
+    assert_eq!(project.says("a"), "r2 two");
     project.end().await;
 }

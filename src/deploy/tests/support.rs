@@ -49,10 +49,10 @@ impl Project {
         options.embedded = EMBEDDED;
         options.limits.stable = Duration::from_millis(60);
         tune(&mut options);
-        Self::open(dir, options).await
+        Self::open(dir, options).await.unwrap()
     }
 
-    async fn open(dir: PathBuf, options: Options) -> Self {
+    async fn open(dir: PathBuf, options: Options) -> Result<Self, Fault> {
         let store = Store::open(&dir.join("data/kladka.db")).await.unwrap();
         let (registry, mini, tasks) = (Arc::default(), Arc::default(), Tasks::default());
         let swaps: Arc<Mutex<Vec<Report>>> = Arc::default();
@@ -66,8 +66,8 @@ impl Project {
             tasks: tasks.clone(),
             on_swap: Arc::new(move |report| noted.lock().unwrap().push(report.clone())),
         });
-        deployer.start_up().await.unwrap();
-        Self {
+        deployer.start_up().await?;
+        Ok(Self {
             dir,
             deployer,
             registry,
@@ -76,14 +76,19 @@ impl Project {
             tasks,
             swaps,
             options,
-        }
+        })
+    }
+
+    /// Starts another server on the same directory and store.
+    pub(super) async fn reopened(&self) -> Result<Self, Fault> {
+        Self::open(self.dir.clone(), self.options.clone()).await
     }
 
     /// Stops and starts again, on the same directory and store.
     pub(super) async fn restart(self) -> Self {
         self.tasks.shutdown(Duration::from_secs(5)).await;
         self.store.close().await;
-        Self::open(self.dir, self.options).await
+        Self::open(self.dir, self.options).await.unwrap()
     }
 
     pub(super) async fn end(self) {
@@ -110,13 +115,14 @@ impl Project {
     }
 
     pub(super) async fn deploy(&self, items: &[(&str, &[u8])]) -> Report {
+        self.try_deploy(items).await.unwrap()
+    }
+
+    pub(super) async fn try_deploy(&self, items: &[(&str, &[u8])]) -> Result<Report, Fault> {
         let items = items.iter();
         let items = items.map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
         let items = items.collect();
-        self.deployer
-            .deploy(items, Origin::way("api"))
-            .await
-            .unwrap()
+        self.deployer.deploy(items, Origin::way("api")).await
     }
 
     /// What a service says now, with its revision: `r2 hello`.

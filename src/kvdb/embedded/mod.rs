@@ -61,15 +61,16 @@ impl Embedded {
 
     /// Opens the store on a file.
     pub(super) fn on(
-        file: File,
+        mut file: File,
         durability: Durability,
         memory: ByteSize,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Fault> {
         let space = Arc::new(Space::new());
-        file.load(|key, data, expires| {
+        let loaded = file.load(|key, data, expires| {
             space.write(&key, |shard| shard.put(&key, data, expires));
         })?;
+        file.compact(loaded);
         // What was just read is on disk already.
         drop(space.take_dirty());
         let writer = Writer::start(Arc::clone(&space), file, Arc::clone(&clock))?;

@@ -170,6 +170,33 @@ async fn what_survives_a_kill_is_the_state_of_one_moment() {
     writing.join().unwrap();
 }
 
+#[tokio::test]
+async fn a_file_that_is_mostly_free_is_compacted_at_start() {
+    let dir = Dir::new();
+    let size = || std::fs::metadata(dir.file()).unwrap().len();
+    let store = embedded(&dir, Durability::Batched);
+    let value = "v".repeat(1_000_000);
+    for number in 0..40 {
+        ask(&store, &format!("set k{number} {value}")).await;
+    }
+    store.sync().await.unwrap();
+    for number in (0..40).filter(|number| number % 13 > 0) {
+        ask(&store, &format!("del k{number}")).await;
+    }
+    drop(store);
+    let before = size();
+    assert!(before > 16 << 20, "{before}");
+    drop(embedded(&dir, Durability::Batched));
+    let after = size();
+    assert!(after < 10 << 20, "{before} {after}");
+    let store = embedded(&dir, Durability::Batched);
+    for number in [0, 13, 26, 39] {
+        let kept = ask(&store, &format!("get k{number}")).await;
+        assert_eq!(kept.len(), value.len() + 2, "k{number}");
+    }
+    assert_eq!(keys(&store, "*", 100).await.len(), 4);
+}
+
 /// A clock that stands.
 struct Stopped(i64);
 

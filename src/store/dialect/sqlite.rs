@@ -5,6 +5,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_objects.sql"),
     include_str!("../../../migrations/sqlite/0002_deploy.sql"),
     include_str!("../../../migrations/sqlite/0003_jobs.sql"),
+    include_str!("../../../migrations/sqlite/0004_file_writes.sql"),
 ];
 
 /// Starts a transaction that writes. It takes the write lock at once, so that what it reads stays true.
