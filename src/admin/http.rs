@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::admin::health::Health;
 use crate::base::{Cid, Code, Fault};
-use crate::contract::Native;
+use crate::contract::{Effect, Native};
 
 /// What the admin port serves.
 pub(crate) struct AdminPort {
@@ -132,28 +132,37 @@ async fn run(
             None => fault,
         }
     })?;
+    let allowed = methods(operation.effect());
+    if !allowed.split(", ").any(|known| known == method.as_str()) {
+        let fault = Fault::new(
+            Code::WrongMethod,
+            format!("{method} is not answered by '{name}'"),
+        );
+        return Err(fault.header("Allow", allowed));
+    }
     operation.call(arguments(method, query, body)?).await
 }
 
-fn arguments(method: &http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
-    match *method {
-        http::Method::GET => {
-            let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-            Ok(Json::Object(
-                pairs
-                    .map(|(name, text)| (name.into_owned(), plain(&text)))
-                    .collect(),
-            ))
-        }
-        http::Method::POST if body.iter().all(u8::is_ascii_whitespace) => Ok(json!({})),
-        http::Method::POST => serde_json::from_slice(body).map_err(|error| {
-            Fault::new(Code::BadArguments, format!("the body is not JSON: {error}"))
-        }),
-        _ => Err(
-            Fault::new(Code::WrongMethod, format!("{method} is not answered here"))
-                .header("Allow", "GET, POST"),
-        ),
+/// Returns the methods of an operation: an address that somebody is made to open must change nothing.
+fn methods(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Pure | Effect::Read => "GET, POST",
+        Effect::Write | Effect::Network => "POST",
     }
+}
+
+fn arguments(method: &http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
+    if *method == http::Method::GET {
+        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        return Ok(pairs
+            .map(|(name, text)| (name.into_owned(), plain(&text)))
+            .collect());
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Fault::new(Code::BadArguments, format!("the body is not JSON: {error}")))
 }
 
 /// A query has only text: numbers and truth values are taken as such.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::{BoxFuture, Fault, LocalBoxFuture, ServiceName, Text, Value};
-use crate::contract::{Core, Ctx, Declaration};
+use crate::contract::{Core, Ctx, Declaration, Effect};
 
 /// Something that can be called by name. Scripts compile into these.
 ///
@@ -85,6 +85,9 @@ pub trait Native: Send + Sync {
 
     /// Returns one sentence on what it does.
     fn doc(&self) -> &'static str;
+
+    /// Returns what it touches; what only reads may be asked for by `GET` too.
+    fn effect(&self) -> Effect;
 
     /// Runs it.
     fn call(&self, input: serde_json::Value) -> BoxFuture<'_, Result<serde_json::Value, Fault>>;

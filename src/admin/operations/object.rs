@@ -9,7 +9,7 @@ use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Code, Fault, closest};
 use crate::config::interpolate::{Variables, resolve_text};
-use crate::contract::{Live, Native, ObjectState};
+use crate::contract::{Effect, Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
 
 #[derive(Deserialize)]
@@ -31,6 +31,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.object.list",
             "Lists objects as stored, with their state.",
+            Effect::Read,
             parts,
             |parts, input: Listing| async move {
                 Ok(json!({ "objects": list(&parts, &input.kind, object) }))
@@ -39,6 +40,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.channel.list",
             "Lists all channels.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move {
                 Ok(json!({ "channels": list(&parts, "channel", channel_row) }))
@@ -47,6 +49,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.channel.show",
             "Returns one channel.",
+            Effect::Read,
             parts,
             |parts, input: Named| async move {
                 let live = parts.configuration.runtime.live();
@@ -57,12 +60,14 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.outgoing.list",
             "Lists all outgoing connections.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move { Ok(json!({ "outgoing": connections(&parts) })) },
         ),
         operation(
             "kladka.outgoing.ping",
             "Calls the peer of a connection.",
+            Effect::Network,
             parts,
             |parts, input: Named| async move { ping(&parts, &input.name).await },
         ),

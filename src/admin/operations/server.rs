@@ -7,19 +7,21 @@ use serde_json::json;
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Fault, Millis};
-use crate::contract::{Native, ObjectState};
+use crate::contract::{Effect, Native, ObjectState};
 
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     vec![
         operation(
             "kladka.server.status",
             "Returns how the server is doing.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move { status(&parts).await },
         ),
         operation(
             "kladka.server.stop",
             "Makes the server finish what runs and end.",
+            Effect::Write,
             parts,
             |parts, _: NoArguments| async move {
                 parts.stop.cancel();
