@@ -532,3 +532,22 @@ fn a_script_that_does_not_compile_is_refused_with_4() {
     assert!(refused.err.contains("nothing changed"), "{}", refused.err);
     assert!(!server.root().join("scripts/broken.lua").exists());
 }
+
+#[test]
+fn a_failed_ping_names_the_address_and_does_not_send_you_to_ping() {
+    let server = TestServer::project("blank");
+    // A port that was free a moment ago: nobody listens there.
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    server.write(
+        "config/objects.yaml",
+        format!("version: 1\noutgoing:\n  http:\n    - {{ name: away, url: \"{address}\" }}\n"),
+    );
+    let server = server.start();
+    let failed = server.kladka(&["outgoing", "ping", "away"]);
+    assert_eq!(failed.code, 1, "{}", failed.err);
+    assert!(failed.err.contains("it is refused"), "{}", failed.err);
+    assert!(failed.err.contains(&address), "{}", failed.err);
+    assert!(!failed.err.contains("outgoing ping"), "{}", failed.err);
+}

@@ -80,11 +80,29 @@ async fn ping(parts: &Parts, name: &str) -> Result<Json, Fault> {
     let mut kinds = parts.configuration.kinds.iter();
     let kind = kinds.find(|kind| kind.name() == object.stored.id.kind);
     match (kind, &object.live) {
-        (Some(kind), Some(Live::Outgoing(handle))) => kind.ping(handle.clone()).await,
+        (Some(kind), Some(Live::Outgoing(handle))) => {
+            let ponged = kind.ping(handle.clone()).await;
+            ponged.map_err(|fault| beyond_ping(fault, object, &*parts.configuration.variables))
+        }
         _ => Err(Fault::new(
             Code::OutgoingFailed,
             format!("connection '{name}' could not be built"),
         )),
+    }
+}
+
+/// Gives a failed ping another hint where its own is to ping.
+fn beyond_ping(fault: Fault, object: &LiveObject, variables: &dyn Variables) -> Fault {
+    let circular = fault
+        .hint_text()
+        .is_some_and(|hint| hint.contains("outgoing ping"));
+    let url = object.stored.body.get("url").and_then(Json::as_str);
+    match url.filter(|_| circular) {
+        Some(url) => fault.hint(format!(
+            "See whether the peer listens at {}, and what stands between.",
+            address(url, variables)
+        )),
+        None => fault,
     }
 }
 
