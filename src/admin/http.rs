@@ -13,7 +13,7 @@ use axum::routing::{any, get};
 use serde_json::{Value as Json, json};
 
 use crate::admin::health::Health;
-use crate::base::{Cid, Code, Fault};
+use crate::base::{Cid, Code, Fault, FieldError};
 use crate::contract::{Effect, Native};
 
 /// What the admin port serves.
@@ -222,7 +222,7 @@ async fn unknown_path(request: Request) -> Response {
 
 /// Answers a fault; people who run the server may see its diagnostic.
 fn problem(cid: &Cid, fault: &Fault) -> Response {
-    let body = json!({
+    let mut body = json!({
         "type": format!("urn:kladka:error:{}", fault.code_text().trim_start_matches("KL-")),
         "title": fault.code().title(),
         "status": fault.status(),
@@ -232,6 +232,9 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
         "cid": cid.as_str(),
         "diagnostic": fault.block(),
     });
+    if !fault.field_errors().is_empty() {
+        body["errors"] = fault.field_errors().iter().map(field_error).collect();
+    }
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = reply(cid, status, "application/problem+json", body.to_string());
     for (name, value) in fault.headers() {
@@ -244,6 +247,11 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
         }
     }
     response
+}
+
+/// Returns a problem of one field as the channels' JSON has it.
+fn field_error(error: &FieldError) -> Json {
+    json!({ "pointer": error.pointer(), "code": error.code.as_str(), "detail": error.detail })
 }
 
 fn reply(cid: &Cid, status: StatusCode, kind: &'static str, body: String) -> Response {

@@ -350,6 +350,22 @@ fn a_call_ends_with_the_exit_code_of_its_fault() {
             programs.out
         );
     }
+    let refused = server.kladka(&[
+        "service",
+        "invoke",
+        "ends.strict",
+        "-p",
+        "count=many",
+        "--json",
+    ]);
+    let errors = &parsed(&refused)["error"]["errors"];
+    assert_eq!(
+        (&errors[0]["pointer"], &errors[0]["code"], &errors[1]),
+        (&json!("/count"), &json!("KL-I101"), &Json::Null),
+        "{}",
+        refused.out
+    );
+    assert!(errors[0]["detail"].is_string(), "{}", refused.out);
     let doubled = server.kladka(&["service", "invoke", "ends.strict", "-p", "count=21"]);
     assert_eq!(doubled.out.trim(), r#"{"twice":42}"#, "{}", doubled.err);
 }
