@@ -567,3 +567,33 @@ fn a_failed_ping_names_the_address_and_does_not_send_you_to_ping() {
     assert!(failed.err.contains(&address), "{}", failed.err);
     assert!(!failed.err.contains("outgoing ping"), "{}", failed.err);
 }
+
+#[test]
+fn one_service_is_reloaded_and_shown_without_what_else_is_broken() {
+    let server = TestServer::project("blank");
+    server.write("scripts/well.lua", EXTRA);
+    server.write("scripts/ill.lua", EXTRA.replace("extra.hello", "extra.ill"));
+    let server = server.start();
+    let broken = EXTRA
+        .replace("extra.hello", "extra.ill")
+        .replace("end }", "en }");
+    server.write("scripts/ill.lua", broken);
+    server.log().wait("scripts/ill.lua:1:");
+
+    let well = server.kladka(&["service", "reload", "extra.hello"]);
+    assert_eq!(well.code, 0, "{}{}", well.out, well.err);
+    assert!(!well.out.contains("extra.ill"), "{}", well.out);
+    assert!(!well.err.contains("scripts/ill.lua"), "{}", well.err);
+    let ill = server.kladka(&["service", "reload", "extra.ill"]);
+    assert_eq!(ill.code, 4, "{}{}", ill.out, ill.err);
+    assert!(ill.err.contains("scripts/ill.lua:1:"), "{}", ill.err);
+    let all = server.kladka(&["service", "reload", "--all"]);
+    assert_eq!(all.code, 4, "{}{}", all.out, all.err);
+
+    let shown = server.kladka(&["service", "show", "extra.ill"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("state      degraded"), "{}", shown.out);
+    assert!(shown.err.contains("scripts/ill.lua:1:"), "{}", shown.err);
+    let shown = server.kladka(&["service", "show", "extra.hello"]);
+    assert_eq!(shown.err, "", "nothing is wrong with it");
+}

@@ -181,7 +181,8 @@ async fn reload(deployer: &Arc<Deployer>, names: Vec<ServiceName>) -> Result<Rep
     only(report, &names)
 }
 
-/// Keeps of a report what was asked for and what changed with it; a name that no file defines is an error.
+/// Keeps of a report what was asked for and what changed with it, not what else is broken; a name that no file
+/// defines is an error.
 fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
     let unknown = report
         .faults
@@ -190,9 +191,10 @@ fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
     if let Some(fault) = unknown {
         return Err(fault.clone());
     }
-    report
-        .services
-        .retain(|line| names.contains(&line.name) || line.outcome != Outcome::Same);
+    report.services.retain(|line| {
+        let changed = matches!(line.outcome, Outcome::Ok | Outcome::Removed);
+        changed || names.contains(&line.name)
+    });
     Ok(report)
 }
 
