@@ -6,9 +6,11 @@ mod http;
 mod native;
 mod operations;
 mod parts;
+mod trouble;
 
 pub(crate) use configuration::{Configuration, Selection, joined};
 pub(crate) use health::Health;
 pub(crate) use http::AdminPort;
 pub(crate) use operations::all as operations;
 pub(crate) use parts::{Endpoints, Parts};
+pub(crate) use trouble::Area;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::admin::{Health, Parts};
-use crate::base::Fault;
+use crate::admin::{Area, Health, Parts};
 use crate::connect::http::{Shared, State};
 use crate::telemetry::MetricsPage;
 
@@ -45,16 +44,14 @@ impl Health for ServerHealth {
 impl ServerHealth {
     /// Lists what is wrong: nothing of it makes the server unready, since the last good revision serves.
     fn checks(&self) -> String {
-        let scripts = self.parts.deployer.status();
-        let live = self.parts.configuration.runtime.live();
-        let objects: Vec<Fault> = live.degraded().map(|(_, fault)| fault.clone()).collect();
-        let section = |name: &str, faults: &[Fault]| {
-            let state = if faults.is_empty() { "ok" } else { "degraded" };
-            let mut lines = vec![format!("[{state}] {name}")];
-            lines.extend(faults.iter().map(Fault::block));
+        let section = |area: Area| {
+            let well = area.troubles.is_empty();
+            let state = if well { "ok" } else { "degraded" };
+            let mut lines = vec![format!("[{state}] {}", area.name)];
+            lines.extend(area.troubles.iter().map(|trouble| trouble.fault.block()));
             lines.join("\n") + "\n"
         };
-        section("scripts", &scripts) + &section("objects", &objects)
+        self.parts.areas().into_iter().map(section).collect()
     }
 
     fn server(&self, page: &mut MetricsPage) {
@@ -89,14 +86,9 @@ impl ServerHealth {
         page.metric(
             "kladka_degraded",
             "gauge",
-            "Scripts and objects that could not be built as saved.",
+            "What is wrong: as many as /readyz?verbose names.",
         );
-        let degraded = self.parts.configuration.runtime.live().degraded().count();
-        page.sample(
-            "kladka_degraded",
-            &[],
-            degraded + self.parts.deployer.status().len(),
-        );
+        page.sample("kladka_degraded", &[], self.parts.troubles().len());
     }
 
     fn channels(&self, page: &mut MetricsPage) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{AdminPort, Configuration, Endpoints, Parts, operations};
@@ -119,6 +120,7 @@ impl Ground {
             store: store.clone(),
             runtime,
             scheduler,
+            refused: ArcSwap::default(),
         };
         let parts = Arc::new(Parts {
             mode: self.mode.name(),

@@ -273,6 +273,92 @@ fn dev_follows_every_save_of_the_objects() {
     );
 }
 
+/// Waits until `/readyz?verbose` shows an area as wrong with a text, and sees that `status` and `doctor` agree.
+fn shows(server: &TestServer, area: &str, text: &str) {
+    let area = format!("[degraded] {area}\n");
+    eventually(&format!("{area} shows {text}"), || {
+        let ready = server.admin("/readyz?verbose").send();
+        assert_eq!(ready.status, 200, "what serves stays in service");
+        (ready.body.contains(&area) && ready.body.contains(text)).then_some(())
+    });
+    let status = server.kladka(&["status"]).out;
+    assert!(status.contains("state      degraded"), "{status}");
+    let file = status.lines().find(|line| line.starts_with("degraded "));
+    assert!(
+        file.is_some_and(|line| line.contains("config/")),
+        "{status}"
+    );
+    let doctor = server.kladka(&["doctor"]);
+    assert_eq!(doctor.code, 4, "{}", doctor.out);
+    assert!(
+        doctor.out.contains("state degraded: config/"),
+        "{}",
+        doctor.out
+    );
+    assert!(
+        !server
+            .admin("/metrics")
+            .send()
+            .body
+            .contains("kladka_degraded 0")
+    );
+}
+
+/// Waits until nothing is wrong any more.
+fn is_well(server: &TestServer) {
+    eventually("nothing is wrong", || {
+        let ready = server.admin("/readyz?verbose").send().body;
+        (!ready.contains("degraded")).then_some(())
+    });
+    let status = server.kladka(&["status"]).out;
+    assert!(status.contains("state      ok"), "{status}");
+}
+
+#[test]
+fn a_refused_configuration_shows_until_it_is_mended() {
+    let server = project().start();
+    is_well(&server);
+    server.write(
+        "config/objects.yaml",
+        ONE.replace("format: json", "format: jsn"),
+    );
+    shows(&server, "objects", "KL-C106");
+    server.write("config/objects.yaml", ONE);
+    is_well(&server);
+
+    // A text that a client sends is refused to that client; the project's own files are as good as before.
+    server.write("other.yaml", ONE.replace("format", "fromat"));
+    let file = server.root().join("other.yaml");
+    let refused = server.kladka(&["config", "apply", file.to_str().unwrap()]);
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    is_well(&server);
+}
+
+#[test]
+fn a_configuration_that_start_refuses_on_sighup_shows_until_it_is_mended() {
+    let server = project().production().start();
+    server.write("config/objects.yaml", ONE.replace("format", "fromat"));
+    server.signal("HUP");
+    shows(&server, "objects", "Did you mean `format`?");
+    assert_eq!(status(&server, "/one"), 200);
+    server.write("config/objects.yaml", ONE);
+    server.signal("HUP");
+    is_well(&server);
+
+    server.write("config/user/app.toml", "word = \n");
+    shows(&server, "settings", "config/user/app.toml:1:");
+    server.write("config/user/app.toml", "word = 1\n");
+    is_well(&server);
+
+    // By command it is the same, beside the answer.
+    server.write("config/objects.yaml", ONE.replace("format", "fromat"));
+    assert_eq!(server.kladka(&["config", "apply"]).code, 4);
+    shows(&server, "objects", "Did you mean `format`?");
+    server.write("config/objects.yaml", ONE);
+    assert_eq!(server.kladka(&["config", "apply"]).code, 0);
+    is_well(&server);
+}
+
 #[test]
 fn files_beside_the_objects_are_joined_with_them() {
     let server = project();

@@ -419,7 +419,10 @@ fn health_and_metrics_say_what_is_wrong_without_a_token() {
     let ready = server.admin("/readyz").send();
     assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
     let verbose = server.admin("/readyz?verbose").send().body;
-    assert_eq!(verbose, "ready\n[ok] scripts\n[ok] objects\n");
+    assert_eq!(
+        verbose,
+        "ready\n[ok] scripts\n[ok] objects\n[ok] settings\n"
+    );
 
     for status in [200, 401] {
         let key = if status == 200 {
