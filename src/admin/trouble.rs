@@ -3,10 +3,13 @@
 //!
 //! Nothing of it makes a server unready: the last good scripts, objects and settings serve.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::admin::Parts;
 use crate::base::Fault;
+use crate::net::ServerTls;
 
 /// A part of a server that can be in trouble, and its troubles.
 pub(crate) struct Area {
@@ -45,11 +48,15 @@ impl Area {
 impl Parts {
     /// Returns every area with what is wrong in it.
     pub(crate) fn areas(&self) -> Vec<Area> {
-        vec![
+        let certificate =
+            |tls: &Arc<ServerTls>| Area::of_files("certificate", tls.fault().into_iter().collect());
+        let areas = [
             Area::of_files("scripts", self.deployer.status()),
             self.objects(),
             Area::of_files("settings", self.settings.faults()),
-        ]
+        ];
+        let areas = areas.into_iter().chain(self.tls.as_ref().map(certificate));
+        areas.collect()
     }
 
     /// Returns everything that is wrong.
