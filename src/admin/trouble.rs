@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::admin::Parts;
 use crate::base::Fault;
+use crate::contract::ObjectState;
 use crate::net::ServerTls;
 
 /// A part of a server that can be in trouble, and its troubles.
@@ -53,6 +54,7 @@ impl Parts {
         let areas = [
             Area::of_files("scripts", self.deployer.status()),
             self.objects(),
+            self.channels(),
             Area::of_files("settings", self.settings.faults()),
         ];
         let areas = areas.into_iter().chain(self.tls.as_ref().map(certificate));
@@ -63,6 +65,26 @@ impl Parts {
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         let areas = self.areas().into_iter();
         areas.flat_map(|area| area.troubles).collect()
+    }
+
+    /// Returns the channels that were built well, but answer 503 to everybody.
+    fn channels(&self) -> Area {
+        let services = self.registry.load();
+        let live = self.configuration.runtime.live();
+        let closed = live.objects.values().filter_map(|object| {
+            let current = matches!(object.state, ObjectState::Current);
+            match object.state(&services) {
+                ObjectState::Degraded(fault) if current => Some(Trouble {
+                    object: object.stored.id.to_string(),
+                    fault,
+                }),
+                _ => None,
+            }
+        });
+        Area {
+            name: "channels",
+            troubles: closed.collect(),
+        }
     }
 
     /// Returns the files' mistakes, for which they were refused, and the objects that could not be built.

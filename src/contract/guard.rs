@@ -16,6 +16,9 @@ pub trait Guard: Send + Sync {
         ports: &'a Ports,
     ) -> BoxFuture<'a, Result<Caller, Fault>>;
 
+    /// Tells what is missing, without which `check` lets nobody in: whoever lists channels asks.
+    fn usable(&self) -> Result<(), Fault>;
+
     /// Returns what an outgoing connection sends to prove itself, where the definition has such a use.
     fn credentials(&self) -> Option<Credentials> {
         None

@@ -57,7 +57,7 @@ async fn process(
     };
     admit(route, inbound, Some(&caller), started)?;
     let services = gateway.registry.load();
-    let entry = services.at(route.slot).ok_or_else(|| gone(route))?;
+    let entry = services.at(route.slot).ok_or_else(|| route.gone())?;
     let entry = Arc::clone(entry);
     let declaration = entry.service.declaration();
     let decoded = plan.format.decode(inbound)?;
@@ -128,14 +128,6 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         ports: Arc::clone(&gateway.ports),
         services,
     }
-}
-
-fn gone(route: &Route) -> Fault {
-    Fault::new(
-        Code::ServiceGone,
-        format!("service '{}' is not available", route.plan.service),
-    )
-    .header("Retry-After", "5")
 }
 
 /// Logs a fault once, where it is settled: ours as errors, the caller's for debugging.

@@ -477,6 +477,66 @@ fn demo_credentials_never_leave_dev() {
 }
 
 #[test]
+fn a_channel_that_can_only_answer_503_is_degraded_and_says_why() {
+    let listed = |server: &TestServer, name: &str| {
+        let listed = server.kladka(&["channel", "list"]);
+        let row = listed.out.lines().find(|line| line.starts_with(name));
+        let row = row.unwrap_or_else(|| panic!("no {name}: {}", listed.out));
+        let state = if row.contains(" degraded ") {
+            "degraded"
+        } else {
+            "ok"
+        };
+        assert!(row.contains(&format!(" {state} ")), "{row}");
+        (state, listed.err)
+    };
+    let server = project().start();
+    assert_eq!(listed(&server, "one"), ("ok", String::new()));
+    std::fs::remove_file(server.root().join("scripts/echo.lua")).unwrap();
+    becomes(&server, "/one", 503);
+    let (state, why) = listed(&server, "one");
+    assert_eq!(state, "degraded");
+    assert!(why.contains("KL-S503") && why.contains("'echo'"), "{why}");
+    let ready = server.admin("/readyz?verbose").send();
+    assert_eq!(ready.status, 200, "load balancers keep sending");
+    assert_eq!(server.curl("/-/ready").send().status, 200);
+    let why = "[degraded] channels\nerror[KL-S503]: channel 'one': service 'echo'";
+    assert!(ready.body.contains(why), "{}", ready.body);
+    server.write("scripts/echo.lua", ECHO);
+    becomes(&server, "/one", 200);
+    assert_eq!(listed(&server, "one").0, "ok");
+    is_well(&server);
+
+    // A credential that is not set, while another one's is.
+    let server = TestServer::project("rates")
+        .production()
+        .with("KLADKA_CLIENT1_KEY", "k-1")
+        .start();
+    assert_eq!(listed(&server, "client1").0, "ok");
+    let (state, why) = listed(&server, "client2");
+    assert_eq!(state, "degraded");
+    assert!(
+        why.contains("KL-A503") && why.contains("'client2.basic' has no credential"),
+        "{why}"
+    );
+    assert!(!why.contains("client1"), "{why}");
+    let shown = json(&server.kladka(&["channel", "show", "client2.get-rate"]));
+    assert_eq!(shown["state"], "degraded");
+    let ready = server.admin("/readyz?verbose").send();
+    assert_eq!(ready.status, 200);
+    assert!(
+        ready.body.contains("channel 'client2.get-rate'"),
+        "{}",
+        ready.body
+    );
+    let status = server.kladka(&["status"]).out;
+    assert!(
+        status.contains("degraded   channel.http client2.get-rate"),
+        "{status}"
+    );
+}
+
+#[test]
 fn settings_of_scripts_are_read_again_when_they_are_saved() {
     let server = TestServer::project("blank");
     server.write("scripts/greet.lua", "return service { name = \"greet\", handle = function(ctx) ctx.response.payload = { word = ctx.config.app.word, deep = ctx.config.app.limits.count } end }");

@@ -421,7 +421,7 @@ fn health_and_metrics_say_what_is_wrong_without_a_token() {
     let verbose = server.admin("/readyz?verbose").send().body;
     assert_eq!(
         verbose,
-        "ready\n[ok] scripts\n[ok] objects\n[ok] settings\n"
+        "ready\n[ok] scripts\n[ok] objects\n[ok] channels\n[ok] settings\n"
     );
 
     for status in [200, 401] {

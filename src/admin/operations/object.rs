@@ -11,6 +11,7 @@ use crate::base::{Code, Fault, closest};
 use crate::config::interpolate::{Variables, resolve_text};
 use crate::contract::{Effect, Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
+use crate::service::Snapshot;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +55,9 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             |parts, input: Named| async move {
                 let live = parts.configuration.runtime.live();
                 let object = find(&live, "channel", &input.name)?;
-                Ok(merge(self::object(object), channel_row(object)))
+                let services = parts.registry.load();
+                let row = channel_row(object, &services);
+                Ok(merge(self::object(object, &services), row))
             },
         ),
         operation(
@@ -107,12 +110,16 @@ fn beyond_ping(fault: Fault, object: &LiveObject, variables: &dyn Variables) -> 
 }
 
 fn connections(parts: &Parts) -> Vec<Json> {
-    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
+    let row = |object: &LiveObject, services: &Snapshot| {
+        outgoing_row(object, services, &*parts.configuration.variables)
+    };
     list(parts, "outgoing", row)
 }
 
-fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
+fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject, &Snapshot) -> Json) -> Vec<Json> {
     let live = parts.configuration.runtime.live();
+    let services = parts.registry.load();
+    let row = |object: &LiveObject| row(object, &services);
     let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
     live.objects.values().filter(wanted).map(row).collect()
 }
@@ -151,7 +158,7 @@ fn noun(kind: &str) -> &str {
     }
 }
 
-fn object(object: &LiveObject) -> Json {
+fn object(object: &LiveObject, services: &Snapshot) -> Json {
     // The stored body names secrets only by `${…}`; literal ones are masked by the export, so show none here.
     let stored = &object.stored;
     merge(
@@ -159,27 +166,27 @@ fn object(object: &LiveObject) -> Json {
             "kind": stored.id.kind, "name": stored.id.name, "version": stored.version, "rev": stored.rev,
             "enabled": stored.enabled, "source": stored.source,
         }),
-        state(object),
+        state(object, services),
     )
 }
 
-fn channel_row(object: &LiveObject) -> Json {
+fn channel_row(object: &LiveObject, services: &Snapshot) -> Json {
     let body = &object.stored.body;
     let calls = object.route.as_ref().map(|route| route.stats.calls());
     let row = json!({
         "name": object.stored.id.name, "kind": object.stored.id.kind, "path": body.pointer("/http/path"),
         "format": body.get("format"), "security": body.get("security"), "service": body.get("service"), "calls": calls,
     });
-    merge(row, state(object))
+    merge(row, state(object, services))
 }
 
-fn outgoing_row(object: &LiveObject, variables: &dyn Variables) -> Json {
+fn outgoing_row(object: &LiveObject, services: &Snapshot, variables: &dyn Variables) -> Json {
     let url = object.stored.body.get("url").and_then(Json::as_str);
     let row = json!({
         "name": object.stored.id.name, "kind": object.stored.id.kind,
         "address": url.map(|url| address(url, variables)), "url": url,
     });
-    merge(row, state(object))
+    merge(row, state(object, services))
 }
 
 /// Returns where an address leads; a secret in it stays a reference, one that cannot be filled in stays as written.
@@ -190,8 +197,8 @@ fn address(url: &str, variables: &dyn Variables) -> String {
     resolve_text(url, variables).unwrap_or_else(|_unset| url.to_owned())
 }
 
-fn state(object: &LiveObject) -> Json {
-    match &object.state {
+fn state(object: &LiveObject, services: &Snapshot) -> Json {
+    match object.state(services) {
         ObjectState::Current => json!({ "state": "ok" }),
         ObjectState::Disabled => json!({ "state": "disabled" }),
         ObjectState::Degraded(fault) => json!({ "state": "degraded", "fault": fault }),

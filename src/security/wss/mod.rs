@@ -115,9 +115,7 @@ type Cause = &'static str;
 
 impl WssGuard {
     async fn decide(&self, inbound: &Inbound, ports: &Ports) -> Result<Caller, Fault> {
-        if self.spec.password.is_empty() {
-            return Err(unset(&self.name));
-        }
+        self.usable()?;
         // What is no XML carries no token; its own fault says so, and says nothing of credentials.
         let charset = inbound.meta.header("content-type").and_then(charset);
         let document = xml::parse(&inbound.body, charset, &xml::Limits::default())?;
@@ -258,6 +256,13 @@ impl Guard for WssGuard {
         ports: &'a Ports,
     ) -> BoxFuture<'a, Result<Caller, Fault>> {
         Box::pin(self.decide(inbound, ports))
+    }
+
+    fn usable(&self) -> Result<(), Fault> {
+        if self.spec.password.is_empty() {
+            return Err(unset(&self.name));
+        }
+        Ok(())
     }
 }
 
