@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::base::{Code, Fault};
+use crate::base::{CallStats, Code, Fault};
 use crate::contract::{ChannelInfo, ChannelPlan, Limits, Ports};
 use crate::limit::Limiter;
 use crate::service::{Registry, Slot, Snapshot};
-use crate::telemetry::CallStats;
 
 /// What all routes share.
 pub(crate) struct Gateway {
