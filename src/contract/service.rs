@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::{BoxFuture, Fault, LocalBoxFuture, ServiceName, Text, Value};
+use crate::base::{BoxFuture, CallStats, Fault, LocalBoxFuture, ServiceName, Text, Value};
 use crate::contract::{Core, Ctx, Declaration, Effect};
 
 /// Something that can be called by name. Scripts compile into these.
@@ -67,6 +67,8 @@ pub struct Entry {
     pub revision: u32,
     /// The file that defines it, relative to the project.
     pub path: String,
+    /// Its calls by no channel: direct ones, jobs, `ctx:invoke`. Its next revision counts on.
+    pub direct: Arc<CallStats>,
 }
 
 /// All services of one moment.

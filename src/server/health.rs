@@ -36,7 +36,7 @@ impl Health for ServerHealth {
             1,
         );
         self.server(&mut page);
-        self.channels(&mut page);
+        self.calls(&mut page);
         page.finish()
     }
 }
@@ -91,13 +91,23 @@ impl ServerHealth {
         page.sample("kladka_degraded", &[], self.parts.troubles().len());
     }
 
-    fn channels(&self, page: &mut MetricsPage) {
+    fn calls(&self, page: &mut MetricsPage) {
         let live = self.parts.configuration.runtime.live();
-        let routes: Vec<_> = live
+        let routes = live
             .objects
             .values()
-            .filter_map(|object| object.route.as_ref())
-            .collect();
+            .filter_map(|object| object.route.as_ref());
+        let routes = routes.map(|route| {
+            let plan = &route.plan;
+            (plan.service.as_str(), plan.name.as_str(), &*route.stats)
+        });
+        let services = self.parts.registry.load();
+        let direct = services.entries().map(|entry| {
+            // By no channel: the label is empty, so that a sum over all of a service counts each call once.
+            let name = entry.service.declaration().name.as_str();
+            (name, "", &*entry.direct)
+        });
+        let all: Vec<_> = routes.chain(direct).collect();
         let (calls, seconds) = (
             "kladka_service_calls_total",
             "kladka_service_duration_seconds",
@@ -105,22 +115,18 @@ impl ServerHealth {
         page.metric(
             calls,
             "counter",
-            "Messages handled, by service, channel and outcome.",
+            "Calls, by service, outcome and channel; those of jobs, other services and the API have none.",
         );
-        for route in &routes {
-            let labels = [
-                ("service", route.plan.service.as_str()),
-                ("channel", route.plan.name.as_str()),
-            ];
-            page.outcomes(calls, &labels, &route.stats);
+        for (service, channel, stats) in &all {
+            page.outcomes(calls, &[("service", service), ("channel", channel)], stats);
         }
-        page.metric(seconds, "histogram", "Time from message to reply.");
-        for route in &routes {
-            let labels = [
-                ("service", route.plan.service.as_str()),
-                ("channel", route.plan.name.as_str()),
-            ];
-            page.histogram(seconds, &labels, &route.stats);
+        page.metric(seconds, "histogram", "Time from message or call to answer.");
+        for (service, channel, stats) in &all {
+            page.histogram(
+                seconds,
+                &[("service", service), ("channel", channel)],
+                stats,
+            );
         }
     }
 }

@@ -597,3 +597,61 @@ fn one_service_is_reloaded_and_shown_without_what_else_is_broken() {
     let shown = server.kladka(&["service", "show", "extra.hello"]);
     assert_eq!(shown.err, "", "nothing is wrong with it");
 }
+
+#[test]
+fn every_call_of_a_service_is_counted_whatever_the_way_in() {
+    let server = TestServer::project("blank");
+    server.write(
+        "scripts/ways.lua",
+        r#"
+return {
+  service { name = "ways.inner", input = { "n:int" }, handle = function(ctx) end },
+  service { name = "ways.outer", handle = function(ctx) ctx:invoke("ways.inner", { n = 1 }) end },
+  service { name = "ways.ill", handle = function(ctx) error("ill") end },
+}
+"#,
+    );
+    server.write(
+        "config/objects.yaml",
+        "version: 1\nchannels:\n  - { name: way, service: ways.inner, http: { path: /way }, security: none }\njobs:\n  - { name: clock, service: ways.inner, every: 1h, payload: { n: 2 } }\n",
+    );
+    let server = server.start();
+    let run = server.kladka(&["job", "run", "clock", "--wait"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let invoke = |arguments: &[&str]| server.kladka(&[&["service", "invoke"], arguments].concat());
+    assert_eq!(invoke(&["ways.outer"]).code, 0);
+    assert_eq!(invoke(&["ways.inner", "-p", "n=many"]).code, 4);
+    assert_eq!(invoke(&["ways.ill"]).code, 1);
+    assert_eq!(server.curl("/way").data(r#"{"n":3}"#).send().status, 200);
+
+    let calls = |name: &str| {
+        let shown = parsed(&server.kladka(&["service", "show", name, "--json"]));
+        shown["calls"].as_u64().unwrap()
+    };
+    assert_eq!(calls("ways.inner"), 4, "job, invoke, refused, channel");
+    assert_eq!((calls("ways.outer"), calls("ways.ill")), (1, 1));
+    let page = server.admin("/metrics").send().body;
+    for (service, channel, outcome, count) in [
+        ("inner", "", "ok", 2),
+        ("inner", "", "refused", 1),
+        ("inner", "way", "ok", 1),
+        ("outer", "", "ok", 1),
+        ("ill", "", "failed", 1),
+    ] {
+        let line = format!(
+            "kladka_service_calls_total{{service=\"ways.{service}\",channel=\"{channel}\",outcome=\"{outcome}\"}} {count}\n"
+        );
+        assert!(page.contains(&line), "no {line}{page}");
+    }
+
+    // A new revision counts on.
+    let text = server
+        .read("scripts/ways.lua")
+        .replace("ill\")", "worse\")");
+    server.write("scripts/ways.lua", text);
+    server
+        .log()
+        .wait("ways.ill  Service deployed.     revision=2");
+    assert_eq!(invoke(&["ways.ill"]).code, 1);
+    assert_eq!(calls("ways.ill"), 2);
+}

@@ -211,15 +211,16 @@ fn rows(parts: &Parts) -> Vec<Json> {
     parts.deployer.list().into_iter().map(row).collect()
 }
 
-/// Returns the formats a service is exposed in and the jobs that call it, and the messages its channels took.
+/// Returns the formats a service is exposed in and the jobs that call it, and its calls, whatever the way in.
 fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     let live = parts.configuration.runtime.live();
     let routes = live
         .objects
         .values()
         .filter_map(|object| object.route.as_ref());
+    let entry = parts.registry.load().find(name);
     let mut formats = Vec::new();
-    let mut calls = 0;
+    let mut calls = entry.map_or(0, |entry| entry.direct.calls());
     for route in routes.filter(|route| route.plan.service.as_str() == name) {
         formats.push(route.plan.format.name().to_owned());
         calls += route.stats.calls();
