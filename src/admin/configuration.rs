@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use crate::admin::clashes;
 use crate::base::{Cid, Code, Fault, Faults};
 use crate::config::Project;
 use crate::config::interpolate::Variables;
@@ -107,6 +108,7 @@ impl Configuration {
             others: &others,
         };
         let (wanted, warnings) = enmasse::load(&files, &against)?;
+        clashes(&wanted.objects).into_result()?;
         let plan = enmasse::plan(&current, &wanted.objects, self.kinds, &*self.variables, rev);
         let prune = if selection.prune {
             Prune::Remove

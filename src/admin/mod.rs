@@ -1,5 +1,6 @@
 //! The operations of the admin API, and the port that serves them.
 
+mod clashes;
 mod configuration;
 mod health;
 mod http;
@@ -8,6 +9,7 @@ mod operations;
 mod parts;
 mod trouble;
 
+pub(crate) use clashes::clashes;
 pub(crate) use configuration::{Configuration, Selection, joined};
 pub(crate) use health::Health;
 pub(crate) use http::AdminPort;

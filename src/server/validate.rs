@@ -1,10 +1,10 @@
 //! Checks a project's objects without a server.
 
+use crate::admin::clashes;
 use crate::base::{Fault, Faults};
 use crate::config::{Environment, Project};
 use crate::enmasse::{self, Against, Files};
 use crate::kinds::KINDS;
-use crate::server::clashes::clashes;
 use crate::server::variables::ServerVariables;
 
 /// Returns how many objects the project's files describe, with warnings; or every problem of them.

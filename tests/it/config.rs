@@ -389,7 +389,7 @@ fn files_beside_the_objects_are_joined_with_them() {
 
 #[test]
 fn two_channels_at_one_path_are_refused_by_both_names() {
-    let server = project();
+    let mut server = project().production();
     let clash = channel("second").replace("/second", "/one");
     server.write("config/objects.yaml", format!("{ONE}{clash}"));
     let checked = server.kladka(&["config", "validate"]);
@@ -397,14 +397,36 @@ fn two_channels_at_one_path_are_refused_by_both_names() {
     for text in ["KL-C104", "'one'", "'second'", "/one"] {
         assert!(checked.err.contains(text), "no {text}: {}", checked.err);
     }
-    // A server goes on: what was there first serves, the other one is named.
-    let server = server.production().start();
-    let line = server.log().wait("KL-C104");
-    assert!(
-        line.contains("'one'") && line.contains("'second'"),
-        "{line}"
-    );
+    let refused = server.refuses_to_start();
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert!(refused.err.contains("KL-C104"), "{}", refused.err);
+
+    server.write("config/objects.yaml", ONE);
+    server.start_again();
+    server.write("config/objects.yaml", format!("{ONE}{clash}"));
+    for command in ["plan", "apply"] {
+        let refused = server.kladka(&["config", command]);
+        assert_eq!(
+            (refused.code, refused.out.as_str()),
+            (4, ""),
+            "{command}: {}",
+            refused.err
+        );
+        assert!(
+            refused.err.contains("'one'") && refused.err.contains("'second'"),
+            "{command}: {}",
+            refused.err
+        );
+    }
+    let listed = server.kladka(&["channel", "list"]).out;
+    assert!(!listed.contains("second"), "nothing changed: {listed}");
     assert_eq!(status(&server, "/one"), 200);
+
+    // One that is on the server only and kept goes on serving: the other is degraded, by both names.
+    server.write(
+        "config/objects.yaml",
+        format!("version: 1\nchannels:\n{clash}"),
+    );
     let applied = server.kladka(&["config", "apply"]);
     assert_eq!(
         applied.code, 10,
