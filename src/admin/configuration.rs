@@ -101,11 +101,10 @@ impl Configuration {
         let files = self.files(selection)?;
         let current = self.store.objects().await?;
         let rev = self.store.head().await?;
-        let others: Vec<ObjectId> = current.iter().map(|object| object.id.clone()).collect();
         let against = Against {
             kinds: self.kinds,
             variables: &*self.variables,
-            others: &others,
+            stored: &current,
         };
         let (wanted, warnings) = enmasse::load(&files, &against)?;
         clashes(&wanted.objects).into_result()?;

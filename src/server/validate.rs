@@ -23,7 +23,7 @@ pub(crate) fn validate(
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     let check = |overlay| {
         let (wanted, warnings) = enmasse::load(&Files::read(project.root(), overlay)?, &against)?;

@@ -240,6 +240,45 @@ fn an_export_applied_to_a_fresh_server_leaves_nothing_to_plan() {
 }
 
 #[test]
+fn an_export_applied_where_it_was_made_keeps_the_secrets() {
+    let server = TestServer::dev();
+    let call = || {
+        let call = server.curl("/client1/get-rate").header("X-API-Key: demo-1");
+        call.data("{}").send().status
+    };
+    assert_eq!(call(), 200);
+    let exported = server.kladka(&["config", "export"]).out;
+    assert!(!exported.contains("demo-1"), "{exported}");
+    server.write("all.yaml", &exported);
+    let file = server.root().join("all.yaml");
+    let applied = server.kladka(&["enmasse", "--import", file.to_str().unwrap()]);
+    assert_eq!(
+        (applied.code, applied.err.as_str()),
+        (0, ""),
+        "no secret is missing: {}",
+        applied.out
+    );
+    assert!(
+        applied.out.contains("0 to change, 0 to add"),
+        "{}",
+        applied.out
+    );
+    assert_eq!(call(), 200);
+
+    // An edit of the file beside the secret changes what it names, and only that.
+    server.write("all.yaml", exported.replace("realm: rates", "realm: other"));
+    let applied = server.kladka(&["config", "apply", file.to_str().unwrap()]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert!(applied.out.contains("1 to change"), "{}", applied.out);
+    let reply = server
+        .curl("/client2/get-rate")
+        .args(&["-u", "client2:demo-2"])
+        .data("<request/>")
+        .send();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[test]
 fn dev_follows_every_save_of_the_objects() {
     let server = project().start();
     becomes(&server, "/one", 200);

@@ -37,7 +37,7 @@ fn read(project: &Path, overlay: Option<&str>) -> Result<(WantedSet, Vec<Fault>)
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     let files = Files::read(project, overlay).map_err(|faults| faults.0)?;
     load(&files, &against).map_err(|faults| faults.0)
