@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use crate::admin::clashes;
 use crate::base::{Cid, Code, Fault, Faults};
 use crate::config::Project;
 use crate::config::interpolate::Variables;
@@ -30,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) runtime: Arc<Runtime>,
     /// The jobs.
     pub(crate) scheduler: Scheduler,
+    /// Why the files of the project were refused when they were last applied; empty when they were not.
+    pub(crate) refused: ArcSwap<Vec<Fault>>,
 }
 
 /// Which texts are read, and what becomes of objects in none of them.
@@ -97,13 +101,13 @@ impl Configuration {
         let files = self.files(selection)?;
         let current = self.store.objects().await?;
         let rev = self.store.head().await?;
-        let others: Vec<ObjectId> = current.iter().map(|object| object.id.clone()).collect();
         let against = Against {
             kinds: self.kinds,
             variables: &*self.variables,
-            others: &others,
+            stored: &current,
         };
         let (wanted, warnings) = enmasse::load(&files, &against)?;
+        clashes(&wanted.objects).into_result()?;
         let plan = enmasse::plan(&current, &wanted.objects, self.kinds, &*self.variables, rev);
         let prune = if selection.prune {
             Prune::Remove
@@ -121,11 +125,36 @@ impl Configuration {
     }
 
     /// Makes the files' objects the stored ones, in one transaction, then live.
+    ///
+    /// Remembers why the project's own files were refused: they say something else than what serves, until they
+    /// are mended and applied. Texts that a client sends are answered to it and forgotten.
     pub(crate) async fn apply(
         &self,
         selection: &Selection,
         author: &str,
     ) -> Result<Applied, Faults> {
+        let applied = self.try_apply(selection, author).await;
+        if selection.files.is_empty() {
+            match &applied {
+                Ok(_) => self.refused.store(Arc::default()),
+                // Somebody else was faster: that says nothing of the files.
+                Err(faults)
+                    if faults
+                        .0
+                        .iter()
+                        .any(|fault| fault.code() == Code::ConfigStale) => {}
+                Err(faults) => self.refused.store(Arc::new(faults.0.clone())),
+            }
+        }
+        applied
+    }
+
+    /// Returns why the files of the project were refused when they were last applied.
+    pub(crate) fn refused(&self) -> Vec<Fault> {
+        self.refused.load().to_vec()
+    }
+
+    async fn try_apply(&self, selection: &Selection, author: &str) -> Result<Applied, Faults> {
         let planned = self.plan(selection).await?;
         expect(selection.expect_rev, planned.plan.rev)?;
         let prune = planned.prune.unwrap_or(Prune::Keep);

@@ -13,8 +13,8 @@ use axum::routing::{any, get};
 use serde_json::{Value as Json, json};
 
 use crate::admin::health::Health;
-use crate::base::{Cid, Code, Fault};
-use crate::contract::Native;
+use crate::base::{Cid, Code, Fault, FieldError};
+use crate::contract::{Effect, Native};
 
 /// What the admin port serves.
 pub(crate) struct AdminPort {
@@ -132,28 +132,37 @@ async fn run(
             None => fault,
         }
     })?;
+    let allowed = methods(operation.effect());
+    if !allowed.split(", ").any(|known| known == method.as_str()) {
+        let fault = Fault::new(
+            Code::WrongMethod,
+            format!("{method} is not answered by '{name}'"),
+        );
+        return Err(fault.header("Allow", allowed));
+    }
     operation.call(arguments(method, query, body)?).await
 }
 
-fn arguments(method: &http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
-    match *method {
-        http::Method::GET => {
-            let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-            Ok(Json::Object(
-                pairs
-                    .map(|(name, text)| (name.into_owned(), plain(&text)))
-                    .collect(),
-            ))
-        }
-        http::Method::POST if body.iter().all(u8::is_ascii_whitespace) => Ok(json!({})),
-        http::Method::POST => serde_json::from_slice(body).map_err(|error| {
-            Fault::new(Code::BadArguments, format!("the body is not JSON: {error}"))
-        }),
-        _ => Err(
-            Fault::new(Code::WrongMethod, format!("{method} is not answered here"))
-                .header("Allow", "GET, POST"),
-        ),
+/// Returns the methods of an operation: an address that somebody is made to open must change nothing.
+fn methods(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Pure | Effect::Read => "GET, POST",
+        Effect::Write | Effect::Network => "POST",
     }
+}
+
+fn arguments(method: &http::Method, query: Option<&str>, body: &[u8]) -> Result<Json, Fault> {
+    if *method == http::Method::GET {
+        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        return Ok(pairs
+            .map(|(name, text)| (name.into_owned(), plain(&text)))
+            .collect());
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Fault::new(Code::BadArguments, format!("the body is not JSON: {error}")))
 }
 
 /// A query has only text: numbers and truth values are taken as such.
@@ -213,7 +222,7 @@ async fn unknown_path(request: Request) -> Response {
 
 /// Answers a fault; people who run the server may see its diagnostic.
 fn problem(cid: &Cid, fault: &Fault) -> Response {
-    let body = json!({
+    let mut body = json!({
         "type": format!("urn:kladka:error:{}", fault.code_text().trim_start_matches("KL-")),
         "title": fault.code().title(),
         "status": fault.status(),
@@ -223,6 +232,9 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
         "cid": cid.as_str(),
         "diagnostic": fault.block(),
     });
+    if !fault.field_errors().is_empty() {
+        body["errors"] = fault.field_errors().iter().map(field_error).collect();
+    }
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = reply(cid, status, "application/problem+json", body.to_string());
     for (name, value) in fault.headers() {
@@ -235,6 +247,11 @@ fn problem(cid: &Cid, fault: &Fault) -> Response {
         }
     }
     response
+}
+
+/// Returns a problem of one field as the channels' JSON has it.
+fn field_error(error: &FieldError) -> Json {
+    json!({ "pointer": error.pointer(), "code": error.code.as_str(), "detail": error.detail })
 }
 
 fn reply(cid: &Cid, status: StatusCode, kind: &'static str, body: String) -> Response {

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::base::{BoxFuture, Code, Fault};
-use crate::contract::Native;
+use crate::contract::{Effect, Native};
 
 struct Operation<F> {
     name: &'static str,
     doc: &'static str,
+    effect: Effect,
     run: F,
 }
 
@@ -27,6 +28,7 @@ pub(super) struct NoArguments {
 pub(super) fn operation<S, I, O, F, R>(
     name: &'static str,
     doc: &'static str,
+    effect: Effect,
     state: &S,
     run: F,
 ) -> Arc<dyn Native>
@@ -48,7 +50,12 @@ where
                 .map_err(|error| Fault::new(Code::Internal, format!("{name}: {error}")))
         })
     };
-    Arc::new(Operation { name, doc, run })
+    Arc::new(Operation {
+        name,
+        doc,
+        effect,
+        run,
+    })
 }
 
 impl<F> Native for Operation<F>
@@ -61,6 +68,10 @@ where
 
     fn doc(&self) -> &'static str {
         self.doc
+    }
+
+    fn effect(&self) -> Effect {
+        self.effect
     }
 
     fn call(&self, input: Json) -> BoxFuture<'_, Result<Json, Fault>> {
@@ -84,6 +95,7 @@ mod tests {
         let add = operation(
             "kladka.test.add",
             "Adds.",
+            Effect::Pure,
             &(),
             |(), pair: Pair| async move { Ok(pair.a + pair.b) },
         );

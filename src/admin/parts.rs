@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Configuration;
 use crate::config::{ServerConfig, UserSettings};
 use crate::deploy::Deployer;
+use crate::net::ServerTls;
 use crate::service::{Direct, Registry};
 
 /// The parts of a running server.
@@ -28,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     /// The way to call them.
     pub(crate) direct: Direct,
+    /// The certificate of the services port, if it speaks TLS.
+    pub(crate) tls: Option<Arc<ServerTls>>,
     /// The scripts' own settings.
     pub(crate) settings: Arc<UserSettings>,
     /// Cancelled to make the server drain and end.

@@ -1,7 +1,8 @@
-//! Words with no behaviour outside themselves: values, faults, messages, names, units.
+//! Words with no behaviour outside themselves: values, faults, messages, names, units, counters.
 //!
 //! Nothing here is async, does I/O or knows another module of the crate.
 
+mod calls;
 mod cid;
 mod clock;
 mod code;
@@ -14,6 +15,7 @@ mod secret;
 mod units;
 mod value;
 
+pub use calls::{CallStats, Ending};
 pub use cid::Cid;
 pub use clock::{Clock, SystemClock};
 pub use code::{Code, Exit};

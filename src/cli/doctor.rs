@@ -1,6 +1,6 @@
 //! `kladka doctor`: looks at everything a server needs and says what to do.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::base::{Exit, Fault};
 use crate::cli::args::Global;
@@ -78,11 +78,19 @@ fn server(global: &Global) -> Check {
         {
             Err("a server of another version runs: restart it".to_owned())
         }
-        Ok(status) => Ok(format!(
-            "runs as process {}, state {}",
-            cell(&status, "pid"),
-            cell(&status, "state")
-        )),
+        Ok(status) => {
+            let text = format!(
+                "runs as process {}, state {}",
+                cell(&status, "pid"),
+                cell(&status, "state")
+            );
+            let degraded = status.get("state").is_some_and(|state| state == "degraded");
+            if degraded {
+                Err(text + &wrong(&status))
+            } else {
+                Ok(text)
+            }
+        }
         Err(failure) if failure.exit == Exit::Unreachable => Ok("does not run".to_owned()),
         Err(failure) => Err(failure.block),
     };
@@ -90,6 +98,15 @@ fn server(global: &Global) -> Check {
         name: "server",
         outcome,
     }
+}
+
+/// Returns the first thing that is wrong, and where the rest is.
+fn wrong(status: &Json) -> String {
+    let (object, message) = (
+        cell(status, "degraded.0.object"),
+        cell(status, "degraded.0.message"),
+    );
+    format!(": {object}: {message}. See `kladka status` for all, /readyz?verbose for the places.")
 }
 
 fn ports(project: &Project, environment: &Environment, global: &Global) -> Check {

@@ -1,6 +1,6 @@
 //! `kladka channel …` and `kladka outgoing …`.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::cli::args::{ChannelCommand, Global, OutgoingCommand};
 use crate::cli::client::Client;
@@ -25,6 +25,7 @@ pub(super) fn channel(global: &Global, command: ChannelCommand, out: Out) -> End
             out.document(&channels, |channels| {
                 listing(channels, "channels", &columns)
             });
+            reasons(&channels, "channels", out);
         }
         ChannelCommand::Show { name } => {
             let channel = client.call("kladka.channel.show", &json!({ "name": name }))?;
@@ -50,6 +51,7 @@ pub(super) fn outgoing(global: &Global, command: OutgoingCommand, out: Out) -> E
             out.document(&connections, |connections| {
                 listing(connections, "outgoing", &columns)
             });
+            reasons(&connections, "outgoing", out);
         }
         OutgoingCommand::Ping { name } => {
             let pong = client.call("kladka.outgoing.ping", &json!({ "name": name }))?;
@@ -63,4 +65,16 @@ pub(super) fn outgoing(global: &Global, command: OutgoingCommand, out: Out) -> E
         }
     }
     Ok(DONE)
+}
+
+/// Prints why objects of a list are degraded.
+fn reasons(document: &Json, list: &str, out: Out) {
+    let rows = document.get(list).and_then(Json::as_array);
+    let faults = rows
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row.get("fault"));
+    for fault in faults {
+        out.talk(&cell(fault, "diagnostic"));
+    }
 }

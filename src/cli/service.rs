@@ -83,14 +83,7 @@ fn list(client: &Client, out: Out) -> Ended {
     out.document(&services, |services| {
         listing(&numbered(services, "services"), "services", &columns)
     });
-    for fault in services
-        .get("faults")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-    {
-        out.talk(&cell(fault, "diagnostic"));
-    }
+    diagnostics(&services, out);
     Ok(DONE)
 }
 
@@ -104,7 +97,16 @@ fn show(client: &Client, name: &str, out: Out) -> Ended {
         let line = |field: &&str| format!("{field:10} {}", cell(service, field));
         fields.iter().map(line).collect::<Vec<_>>().join("\n")
     });
+    diagnostics(&service, out);
     Ok(DONE)
+}
+
+/// Prints the diagnostics of an answer.
+fn diagnostics(answer: &Json, out: Out) {
+    let faults = answer.get("faults").and_then(Json::as_array);
+    for fault in faults.into_iter().flatten() {
+        out.talk(&cell(fault, "diagnostic"));
+    }
 }
 
 fn invoke(client: &Client, name: &str, payload: &str, pairs: &[String], out: Out) -> Ended {
@@ -229,9 +231,7 @@ fn report(report: &Json, out: Out) -> ExitCode {
         .and_then(Json::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
-    for fault in faults {
-        out.talk(&cell(fault, "diagnostic"));
-    }
+    diagnostics(report, out);
     let lines = report.get("services").and_then(Json::as_array);
     let failed = |line: &Json| {
         line.get("outcome")

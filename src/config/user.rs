@@ -13,6 +13,8 @@ use crate::contract::Settings;
 #[derive(Default)]
 pub struct UserSettings {
     files: ArcSwap<BTreeMap<String, Value>>,
+    /// What was wrong with the files when they were last read.
+    faults: ArcSwap<Vec<Fault>>,
 }
 
 impl UserSettings {
@@ -38,7 +40,13 @@ impl UserSettings {
             }
         }
         self.files.store(files.into());
+        self.faults.store(faults.0.clone().into());
         faults.into_result()
+    }
+
+    /// Returns what is wrong with the files; empty once they are mended and read again.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.faults.load().to_vec()
     }
 }
 
@@ -97,6 +105,7 @@ mod tests {
         settings.reload(&dir).unwrap();
         std::fs::write(dir.join("app.toml"), "limit = ").unwrap();
         assert_eq!(settings.reload(&dir).unwrap_err().0.len(), 1);
+        assert_eq!(settings.faults().len(), 1);
         let limit = settings
             .file("app")
             .unwrap()
@@ -105,6 +114,9 @@ mod tests {
             .get("limit")
             .cloned();
         assert_eq!(limit, Some(Value::Int(3)));
+        std::fs::write(dir.join("app.toml"), "limit = 4").unwrap();
+        settings.reload(&dir).unwrap();
+        assert!(settings.faults().is_empty(), "mended");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

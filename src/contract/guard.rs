@@ -12,6 +12,9 @@ pub trait Guard: Send + Sync {
     /// Returns the caller, or the refusal.
     fn check<'a>(&'a self, inbound: &'a Inbound, ports: &'a Ports) -> Checked<'a>;
 
+    /// Tells what is missing, without which `check` lets nobody in: whoever lists channels asks.
+    fn usable(&self) -> Result<(), Fault>;
+
     /// Returns what an outgoing connection sends to prove itself, where the definition has such a use.
     fn credentials(&self) -> Option<Credentials> {
         None

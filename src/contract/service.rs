@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::{BoxFuture, Fault, LocalBoxFuture, ServiceName, Text, Value};
-use crate::contract::{Core, Ctx, Declaration};
+use crate::base::{BoxFuture, CallStats, Fault, LocalBoxFuture, ServiceName, Text, Value};
+use crate::contract::{Core, Ctx, Declaration, Effect};
 
 /// Something that can be called by name. Scripts compile into these.
 ///
@@ -67,6 +67,8 @@ pub struct Entry {
     pub revision: u32,
     /// The file that defines it, relative to the project.
     pub path: String,
+    /// Its calls by no channel: direct ones, jobs, `ctx:invoke`. Its next revision counts on.
+    pub direct: Arc<CallStats>,
 }
 
 /// All services of one moment.
@@ -85,6 +87,9 @@ pub trait Native: Send + Sync {
 
     /// Returns one sentence on what it does.
     fn doc(&self) -> &'static str;
+
+    /// Returns what it touches; what only reads may be asked for by `GET` too.
+    fn effect(&self) -> Effect;
 
     /// Runs it.
     fn call(&self, input: serde_json::Value) -> BoxFuture<'_, Result<serde_json::Value, Fault>>;

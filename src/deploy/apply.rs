@@ -159,14 +159,16 @@ fn number(state: &State, prepared: &Prepared) -> BTreeMap<ServiceName, Next> {
                 (None, Some(older)) => older.revision + 1,
                 (None, None) => 1,
             };
-            let kept = state.serving.get(name);
-            let kept = kept.filter(|_| !prepared.fresh.contains(path));
+            let before = state.serving.get(name);
+            let direct = before.map(|serving| Arc::clone(&serving.entry.direct));
+            let kept = before.filter(|_| !prepared.fresh.contains(path));
             let entry = kept.map(|serving| Arc::clone(&serving.entry));
             let made = || {
                 Arc::new(Entry {
                     service: Arc::clone(service),
                     revision,
                     path: path.clone(),
+                    direct: direct.unwrap_or_default(),
                 })
             };
             let service = Next {

@@ -93,7 +93,7 @@ impl Deployer {
         }
         let mut report = done?;
         state.tried(&attempt, now);
-        state.complete(&mut report);
+        state.complete(&mut report, which);
         name_the_unknown(state, which, &mut report);
         Self::log_problems(state, &before);
         self.publish(state);
@@ -125,12 +125,14 @@ impl Deployer {
                 return Ok(report);
             }
         }
+        let faults = whole.problems.values().flatten().cloned().collect();
         state.fail(attempt, whole.problems);
         state.units.retain(|older| older.is_disjoint(&unit));
         state.units.push(unit);
         state.units.retain(|unit| !unit.is_empty());
         Ok(Report {
             applied: false,
+            faults,
             ..state.unchanged()
         })
     }

@@ -9,7 +9,7 @@ use crate::deploy::apply::Change;
 use crate::deploy::deployer::{Deployer, blocking};
 use crate::deploy::load::{Image, Prepared, Problems};
 use crate::deploy::reconcile::{prints, without_empty_files};
-use crate::deploy::report::Report;
+use crate::deploy::report::{Report, Which};
 use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::{Files, module_name, source};
@@ -47,7 +47,7 @@ impl Deployer {
             .collect();
         state.problems = problems;
         state.tried = prints(&scan);
-        state.complete(&mut report);
+        state.complete(&mut report, &Which::All);
         Self::log_problems(state, &BTreeMap::new());
         self.publish(state);
         Ok(report)

@@ -170,11 +170,22 @@ impl State {
     }
 
     /// Adds what is wrong to a report: to the services whose newest text does not serve, and as a
-    /// whole.
-    pub(in crate::deploy) fn complete(&self, report: &mut Report) {
+    /// whole. Whoever asked for some services hears of those, and of what kept them from serving.
+    pub(in crate::deploy) fn complete(&self, report: &mut Report, which: &Which) {
         self.blame(report, &self.problems);
-        let problems = self.problems.values().flatten();
-        report.faults = distinct(self.list.iter().chain(problems).cloned());
+        let faults: Vec<Fault> = match which {
+            Which::All => {
+                let problems = self.problems.values().flatten();
+                self.list.iter().chain(problems).cloned().collect()
+            }
+            Which::Names(names) => {
+                let lines = report.services.iter();
+                let own = lines.filter(|line| names.contains(&line.name));
+                let own = own.flat_map(|line| &line.faults);
+                report.faults.iter().chain(own).cloned().collect()
+            }
+        };
+        report.faults = distinct(faults);
     }
 
     /// Marks the services that one of the files belongs to as failed.

@@ -181,7 +181,7 @@ impl Watching {
                     unsettled |= again;
                     self.places = places;
                 }
-                Err(error) => self.complain(&error, "Cannot load what was saved."),
+                Err(error) => self.complain(&error, "scripts/"),
             }
         }
         if self.deployer.options.pickup {
@@ -193,18 +193,19 @@ impl Watching {
             };
             match self.deployer.pick_up(&self.drops, told).await {
                 Ok(again) => unsettled |= again,
-                Err(error) => self.complain(&error, "Cannot deploy from pickup-dir."),
+                Err(error) => self.complain(&error, "pickup-dir/"),
             }
         }
         unsettled
     }
 
     /// Logs an error once, although each look meets it again.
-    fn complain(&mut self, error: &Fault, message: &'static str) {
-        let said = format!("{message} {error}");
+    fn complain(&mut self, fault: &Fault, path: &'static str) {
+        let said = format!("{path} {fault}");
         if said != self.said {
-            let detail = error.detail_text().unwrap_or_default();
-            tracing::warn!(%error, detail, "{message}");
+            let (code, error) = (fault.code_text(), fault.message());
+            let detail = fault.detail_text();
+            tracing::warn!(path, code, error, detail, "Cannot take up what was saved.");
             self.said = said;
         }
     }

@@ -193,7 +193,8 @@ impl Export<'_> {
     }
 }
 
-fn secret_name(object: &str, field: &str) -> String {
+/// Returns the name of the secret that an export refers to for a field of an object.
+pub(crate) fn secret_name(object: &str, field: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let whole = format!("{object}.{field}");
     whole

@@ -10,6 +10,7 @@ mod emit;
 mod export;
 mod extract;
 mod files;
+mod kept;
 mod node;
 mod normal;
 mod overlay;

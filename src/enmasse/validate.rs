@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::base::{Code, Fault, Faults, FieldError};
 use crate::config::interpolate::{self, DEMO_CREDENTIALS, Variables};
 use crate::config::schema::{Schema, each_scalar, references_of, secrets_of};
-use crate::contract::{AnyKind, ObjectId};
+use crate::contract::{AnyKind, ObjectId, StoredObject};
 use crate::enmasse::catalog::{Catalog, Index};
 use crate::enmasse::conform::{Part, conform, dotted};
+use crate::enmasse::kept::keep_secrets;
 use crate::enmasse::sections::{self, did_you_mean};
 use crate::enmasse::source::{Sources, Spot};
 use crate::enmasse::wanted::{Wanted, WantedSet};
@@ -18,8 +19,8 @@ pub(crate) struct Against<'a> {
     pub(crate) kinds: &'a [&'a dyn AnyKind],
     /// Where placeholders get their values.
     pub(crate) variables: &'a dyn Variables,
-    /// Objects that exist beside the checked ones; references may name them too.
-    pub(crate) others: &'a [ObjectId],
+    /// The stored objects: references may name them too, and their secrets stay where a file leaves them out.
+    pub(crate) stored: &'a [StoredObject],
 }
 
 /// Refuses the demo's credentials: `start` calls it with filled bodies.
@@ -63,9 +64,11 @@ impl Found {
 /// Checks all objects of a set.
 pub(crate) fn inspect(set: &mut WantedSet, against: &Against<'_>) -> Found {
     let catalog = Catalog::new(against.kinds);
+    keep_secrets(set, against.stored, &catalog, against.variables);
     hide_secrets(set, &catalog);
     let ids = set.objects.iter().map(|wanted| &wanted.id);
-    let index = Index::new(ids.chain(against.others));
+    let stored = against.stored.iter().map(|object| &object.id);
+    let index = Index::new(ids.chain(stored));
     let mut found = Found::default();
     for wanted in &set.objects {
         Inspection {

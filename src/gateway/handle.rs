@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::base::{Caller, Code, Fault, Inbound, Outcome, Reply};
+use crate::base::{Caller, Code, Ending, Fault, Inbound, Outcome, Reply};
 use crate::contract::{By, Core, Ctx, RateLimit, Request, SoapInfo};
 use crate::gateway::{Gateway, Route};
 use crate::service::{Snapshot, call};
-use crate::{sio, telemetry};
+use crate::sio;
 
 /// Takes a message through the pipeline. Never fails: a fault leaves as a reply in the channel's own format.
 pub(crate) async fn handle(
@@ -35,10 +35,9 @@ pub(crate) async fn handle(
             (route.plan.format.fault(&fault, inbound), Some(fault))
         }
     };
-    route.stats.count(
-        telemetry::Outcome::of_status(reply.status),
-        started.elapsed(),
-    );
+    route
+        .stats
+        .count(Ending::of_status(reply.status), started.elapsed());
     Outcome { reply, fault }
 }
 
@@ -57,7 +56,7 @@ async fn process(
     };
     admit(route, inbound, Some(&caller), started)?;
     let services = gateway.registry.load();
-    let entry = services.at(route.slot).ok_or_else(|| gone(route))?;
+    let entry = services.at(route.slot).ok_or_else(|| route.gone())?;
     let entry = Arc::clone(entry);
     let declaration = entry.service.declaration();
     let decoded = plan.format.decode(inbound)?;
@@ -128,14 +127,6 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         ports: Arc::clone(&gateway.ports),
         services,
     }
-}
-
-fn gone(route: &Route) -> Fault {
-    Fault::new(
-        Code::ServiceGone,
-        format!("service '{}' is not available", route.plan.service),
-    )
-    .header("Retry-After", "5")
 }
 
 /// Logs a fault once, where it is settled: ours as errors, the caller's for debugging.

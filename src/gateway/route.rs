@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::base::{CallStats, Code, Fault};
 use crate::contract::{ChannelInfo, ChannelPlan, Limits, Ports};
 use crate::limit::Limiter;
-use crate::service::{Registry, Slot};
-use crate::telemetry::CallStats;
+use crate::service::{Registry, Slot, Snapshot};
 
 /// What all routes share.
 pub(crate) struct Gateway {
@@ -53,5 +53,34 @@ impl Route {
     pub(crate) fn counting_on(mut self, stats: Arc<CallStats>) -> Self {
         self.stats = stats;
         self
+    }
+
+    /// Returns why every message of it is answered 503, if that is so: its security definition lets nobody in, or
+    /// its service is gone.
+    pub(crate) fn closed(&self, services: &Snapshot) -> Option<Fault> {
+        let guard = self.plan.guard.as_ref();
+        let unusable = guard.and_then(|guard| guard.usable().err());
+        let gone = || {
+            let hint =
+                "See `kladka service list` for what serves and what is wrong with the files.";
+            let gone = services.at(self.slot).is_none();
+            gone.then(|| self.gone().hint(hint))
+        };
+        let why = unusable.or_else(gone)?;
+        let message = format!("channel '{}': {}", self.plan.name, why.message());
+        let fault = Fault::new(why.code(), message);
+        Some(match why.hint_text() {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        })
+    }
+
+    /// Returns the answer while no file defines its service.
+    pub(super) fn gone(&self) -> Fault {
+        Fault::new(
+            Code::ServiceGone,
+            format!("service '{}' is not available", self.plan.service),
+        )
+        .header("Retry-After", "5")
     }
 }

@@ -23,6 +23,28 @@ pub(crate) struct ServerTls {
     current: ArcSwap<ServerConfig>,
     /// The bytes the current configuration was made of; a short section without an await.
     loaded: Mutex<Pem>,
+    /// What is wrong with the files since they changed; the last good certificate serves meanwhile.
+    refused: Mutex<Option<Refused>>,
+}
+
+/// Files that were not taken.
+struct Refused {
+    /// The files; `None` when they could not be read.
+    pem: Option<Pem>,
+    fault: Fault,
+}
+
+/// What a look at the files found.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// Nothing new: they are what serves, or what was refused already.
+    Same,
+    /// They hold what serves again, after others were refused.
+    Mended,
+    /// A renewed certificate serves.
+    Renewed,
+    /// They changed and cannot be used; the old certificate stays.
+    Refused(Fault),
 }
 
 /// The two files as they were read.
@@ -42,19 +64,46 @@ impl ServerTls {
             key: key.to_owned(),
             current: ArcSwap::from_pointee(config),
             loaded: Mutex::new(pem),
+            refused: Mutex::default(),
         })
     }
 
-    /// Reads the files again and tells whether they changed; on a fault the old certificate stays.
-    pub(crate) fn reload(&self) -> Result<bool, Fault> {
-        let pem = Pem::read(&self.certificate, &self.key)?;
+    /// Reads the files again and takes them if they are new and good. Tells what is wrong once for each change.
+    pub(crate) fn reload(&self) -> Look {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if *loaded == pem {
-            return Ok(false);
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (pem, fault) = match Pem::read(&self.certificate, &self.key) {
+            Ok(pem) if *loaded == pem => {
+                let was_refused = refused.take().is_some();
+                return if was_refused {
+                    Look::Mended
+                } else {
+                    Look::Same
+                };
+            }
+            Ok(pem) => match pem.config(&self.certificate) {
+                Ok(config) => {
+                    self.current.store(Arc::new(config));
+                    (*loaded, *refused) = (pem, None);
+                    return Look::Renewed;
+                }
+                Err(fault) => (Some(pem), fault),
+            },
+            Err(fault) => (None, fault),
+        };
+        let same = |old: &Refused| old.pem == pem && old.fault.message() == fault.message();
+        if refused.as_ref().is_some_and(same) {
+            return Look::Same;
         }
-        self.current.store(Arc::new(pem.config(&self.certificate)?));
-        *loaded = pem;
-        Ok(true)
+        let told = fault.clone();
+        *refused = Some(Refused { pem, fault });
+        Look::Refused(told)
+    }
+
+    /// Returns what is wrong with the files, while the last good certificate serves.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().map(|refused| refused.fault.clone())
     }
 
     /// Returns the acceptor for the next connection.
@@ -68,10 +117,12 @@ impl ServerTls {
         tasks.spawn("certificate", async move {
             while tokio::time::timeout(LOOK, soft.cancelled()).await.is_err() {
                 match own.reload() {
-                    Ok(true) => tracing::info!("Certificate reloaded."),
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::error!(code = error.code().as_str(), %error, "Certificate not reloaded.");
+                    Look::Same => {}
+                    Look::Renewed => tracing::info!("Certificate reloaded."),
+                    Look::Mended => tracing::info!("Certificate is as it was before."),
+                    Look::Refused(fault) => {
+                        let (code, error) = (fault.code_text(), fault.message());
+                        tracing::error!(code, error, "Certificate not reloaded.");
                     }
                 }
             }
@@ -155,15 +206,30 @@ mod tests {
         let dir = directory();
         let (certificate, key) = write_pair(&dir, "one.example");
         let tls = ServerTls::load(&certificate, &key).unwrap();
-        assert!(!tls.reload().unwrap());
+        assert!(matches!(tls.reload(), Look::Same));
         let before = tls.current.load_full();
         write_pair(&dir, "two.example");
-        assert!(tls.reload().unwrap());
+        assert!(matches!(tls.reload(), Look::Renewed));
         let after = tls.current.load_full();
         assert!(!Arc::ptr_eq(&before, &after));
-        std::fs::write(&certificate, "nonsense").unwrap();
-        assert_eq!(tls.reload().unwrap_err().code(), Code::Certificate);
+        let good = std::fs::read(&certificate).unwrap();
+        // Each change is told once, however often somebody looks.
+        for broken in ["nonsense", "other nonsense"] {
+            std::fs::write(&certificate, broken).unwrap();
+            let Look::Refused(fault) = tls.reload() else {
+                panic!("{broken} was taken or not told");
+            };
+            assert_eq!(fault.code(), Code::Certificate);
+            assert!(matches!(tls.reload(), Look::Same), "told already");
+            assert_eq!(tls.fault().unwrap().message(), fault.message());
+        }
+        std::fs::remove_file(&certificate).unwrap();
+        assert!(matches!(tls.reload(), Look::Refused(_)));
+        assert!(matches!(tls.reload(), Look::Same));
         assert!(Arc::ptr_eq(&after, &tls.current.load_full()));
+        std::fs::write(&certificate, good).unwrap();
+        assert!(matches!(tls.reload(), Look::Mended));
+        assert!(tls.fault().is_none());
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::{Code, Fault, Handle, ObjectName, closest};
 use crate::contract::{Guard, Live, ObjectId, ObjectState, StoredObject};
 use crate::gateway::Route;
+use crate::service::Snapshot;
 
 /// A stored object and what became of it.
 #[derive(Clone)]
@@ -18,8 +19,20 @@ pub(crate) struct LiveObject {
     pub(crate) live: Option<Live>,
     /// The route of a channel.
     pub(crate) route: Option<Arc<Route>>,
-    /// How it is doing.
+    /// What became of building it.
     pub(crate) state: ObjectState,
+}
+
+impl LiveObject {
+    /// Returns how it is doing among the services of the moment: a channel that was built well can still be closed.
+    pub(crate) fn state(&self, services: &Snapshot) -> ObjectState {
+        let route = self.route.as_ref();
+        let closed = || route.and_then(|route| route.closed(services));
+        match &self.state {
+            ObjectState::Current => closed().map_or(ObjectState::Current, ObjectState::Degraded),
+            other => other.clone(),
+        }
+    }
 }
 
 /// All live objects of one moment.

@@ -183,8 +183,8 @@ impl Inner {
                     launch(self, spec, run);
                 }
                 RunState::Skipped if run.fault_message.is_some() => {
-                    let reason = run.fault_message.as_deref();
-                    debug!(%job, %cid, reason, "Job run skipped.");
+                    let detail = run.fault_message.as_deref();
+                    debug!(%job, %cid, detail, "Job run skipped.");
                 }
                 _ => {}
             }

@@ -72,9 +72,7 @@ struct ApiKeyGuard {
 
 impl ApiKeyGuard {
     fn decide(&self, inbound: &Inbound) -> Result<Caller, Fault> {
-        if self.spec.key.is_empty() {
-            return Err(unset(&self.name));
-        }
+        self.usable()?;
         let mut given = inbound.meta.headers.get_all(&self.header).iter();
         let (only, second) = (given.next(), given.next());
         // Something is compared in any case, so that every refusal takes the same way.
@@ -94,6 +92,13 @@ impl ApiKeyGuard {
 impl Guard for ApiKeyGuard {
     fn check<'a>(&'a self, inbound: &'a Inbound, _ports: &'a Ports) -> Checked<'a> {
         Checked::Done(self.decide(inbound))
+    }
+
+    fn usable(&self) -> Result<(), Fault> {
+        if self.spec.key.is_empty() {
+            return Err(unset(&self.name));
+        }
+        Ok(())
     }
 
     fn credentials(&self) -> Option<Credentials> {

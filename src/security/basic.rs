@@ -75,9 +75,7 @@ fn pair(username: &[u8], password: &str) -> Vec<u8> {
 
 impl BasicGuard {
     fn decide(&self, inbound: &Inbound) -> Result<Caller, Fault> {
-        if self.spec.password.is_empty() {
-            return Err(unset(&self.name));
-        }
+        self.usable()?;
         // Something is compared in any case, so that every refusal takes the same way.
         let given = presented(inbound);
         let fits = self.expected.is(given.as_deref().unwrap_or_default());
@@ -104,6 +102,13 @@ fn presented(inbound: &Inbound) -> Option<Vec<u8>> {
 impl Guard for BasicGuard {
     fn check<'a>(&'a self, inbound: &'a Inbound, _ports: &'a Ports) -> Checked<'a> {
         Checked::Done(self.decide(inbound))
+    }
+
+    fn usable(&self) -> Result<(), Fault> {
+        if self.spec.password.is_empty() {
+            return Err(unset(&self.name));
+        }
+        Ok(())
     }
 
     fn credentials(&self) -> Option<Credentials> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 
@@ -59,6 +59,8 @@ fn is_save(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
+            // What was saved in it before the system watched it too is told by nothing else.
+            | EventKind::Create(CreateKind::Folder)
             | EventKind::Modify(ModifyKind::Name(_))
             | EventKind::Remove(_)
     )
@@ -77,6 +79,9 @@ mod tests {
         std::fs::write(dir.join("user/app.toml"), "a = 1").unwrap();
         tokio::time::timeout(soon, watch.next()).await.unwrap();
         std::fs::rename(dir.join("user/app.toml"), dir.join("user/b.toml")).unwrap();
+        tokio::time::timeout(soon, watch.next()).await.unwrap();
+        // A file in it can be there before anything looks into it.
+        std::fs::create_dir(dir.join("more")).unwrap();
         tokio::time::timeout(soon, watch.next()).await.unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
     }

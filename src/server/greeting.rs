@@ -1,6 +1,6 @@
 //! What a person reads when a server is ready.
 
-use crate::contract::{Live, ObjectState};
+use crate::contract::Live;
 use crate::server::{Mode, Server};
 
 impl Server {
@@ -74,19 +74,9 @@ impl Server {
     }
 
     fn degraded(&self) -> Vec<String> {
-        let live = self.parts.configuration.runtime.live();
-        let objects = live
-            .objects
-            .values()
-            .filter_map(|object| match &object.state {
-                ObjectState::Degraded(fault) => {
-                    Some(format!("  degraded   {}: {fault}", object.stored.id))
-                }
-                _ => None,
-            });
-        let scripts = self.parts.deployer.status();
-        objects
-            .chain(scripts.iter().map(|fault| format!("  degraded   {fault}")))
+        let troubles = self.parts.troubles().into_iter();
+        troubles
+            .map(|trouble| format!("  degraded   {}: {}", trouble.object, trouble.fault))
             .collect()
     }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::admin::{Health, Parts};
-use crate::base::Fault;
+use crate::admin::{Area, Health, Parts};
 use crate::connect::http::{Shared, State};
 use crate::telemetry::MetricsPage;
 
@@ -37,7 +36,7 @@ impl Health for ServerHealth {
             1,
         );
         self.server(&mut page);
-        self.channels(&mut page);
+        self.calls(&mut page);
         page.finish()
     }
 }
@@ -45,16 +44,14 @@ impl Health for ServerHealth {
 impl ServerHealth {
     /// Lists what is wrong: nothing of it makes the server unready, since the last good revision serves.
     fn checks(&self) -> String {
-        let scripts = self.parts.deployer.status();
-        let live = self.parts.configuration.runtime.live();
-        let objects: Vec<Fault> = live.degraded().map(|(_, fault)| fault.clone()).collect();
-        let section = |name: &str, faults: &[Fault]| {
-            let state = if faults.is_empty() { "ok" } else { "degraded" };
-            let mut lines = vec![format!("[{state}] {name}")];
-            lines.extend(faults.iter().map(Fault::block));
+        let section = |area: Area| {
+            let well = area.troubles.is_empty();
+            let state = if well { "ok" } else { "degraded" };
+            let mut lines = vec![format!("[{state}] {}", area.name)];
+            lines.extend(area.troubles.iter().map(|trouble| trouble.fault.block()));
             lines.join("\n") + "\n"
         };
-        section("scripts", &scripts) + &section("objects", &objects)
+        self.parts.areas().into_iter().map(section).collect()
     }
 
     fn server(&self, page: &mut MetricsPage) {
@@ -99,23 +96,28 @@ impl ServerHealth {
         page.metric(
             "kladka_degraded",
             "gauge",
-            "Scripts and objects that could not be built as saved.",
+            "What is wrong: as many as /readyz?verbose names.",
         );
-        let degraded = self.parts.configuration.runtime.live().degraded().count();
-        page.sample(
-            "kladka_degraded",
-            &[],
-            degraded + self.parts.deployer.status().len(),
-        );
+        page.sample("kladka_degraded", &[], self.parts.troubles().len());
     }
 
-    fn channels(&self, page: &mut MetricsPage) {
+    fn calls(&self, page: &mut MetricsPage) {
         let live = self.parts.configuration.runtime.live();
-        let routes: Vec<_> = live
+        let routes = live
             .objects
             .values()
-            .filter_map(|object| object.route.as_ref())
-            .collect();
+            .filter_map(|object| object.route.as_ref());
+        let routes = routes.map(|route| {
+            let plan = &route.plan;
+            (plan.service.as_str(), plan.name.as_str(), &*route.stats)
+        });
+        let services = self.parts.registry.load();
+        let direct = services.entries().map(|entry| {
+            // By no channel: the label is empty, so that a sum over all of a service counts each call once.
+            let name = entry.service.declaration().name.as_str();
+            (name, "", &*entry.direct)
+        });
+        let all: Vec<_> = routes.chain(direct).collect();
         let (calls, seconds) = (
             "kladka_service_calls_total",
             "kladka_service_duration_seconds",
@@ -123,22 +125,18 @@ impl ServerHealth {
         page.metric(
             calls,
             "counter",
-            "Messages handled, by service, channel and outcome.",
+            "Calls, by service, outcome and channel; those of jobs, other services and the API have none.",
         );
-        for route in &routes {
-            let labels = [
-                ("service", route.plan.service.as_str()),
-                ("channel", route.plan.name.as_str()),
-            ];
-            page.outcomes(calls, &labels, &route.stats);
+        for (service, channel, stats) in &all {
+            page.outcomes(calls, &[("service", service), ("channel", channel)], stats);
         }
-        page.metric(seconds, "histogram", "Time from message to reply.");
-        for route in &routes {
-            let labels = [
-                ("service", route.plan.service.as_str()),
-                ("channel", route.plan.name.as_str()),
-            ];
-            page.histogram(seconds, &labels, &route.stats);
+        page.metric(seconds, "histogram", "Time from message or call to answer.");
+        for (service, channel, stats) in &all {
+            page.histogram(
+                seconds,
+                &[("service", service), ("channel", channel)],
+                stats,
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{AdminPort, Configuration, Endpoints, Parts, operations};
@@ -104,7 +105,8 @@ impl Ground {
         let plane: Arc<OnceLock<Arc<Shared>>> = Arc::default();
         let runtime = Arc::new(self.runtime(&registry, &variables, &plane));
         let ports = Arc::new(self.ports(&kvdb, &runtime, &settings));
-        let made = self.plane(&registry, &ports)?;
+        let tls = self.tls()?;
+        let made = self.plane(&registry, &ports, tls.clone())?;
         let (shared, dispatch) = (made.shared, made.dispatch);
         // Set once, here.
         drop(plane.set(Arc::clone(&shared)));
@@ -119,6 +121,7 @@ impl Ground {
             store: store.clone(),
             runtime,
             scheduler,
+            refused: ArcSwap::default(),
         };
         let parts = Arc::new(Parts {
             mode: self.mode.name(),
@@ -129,6 +132,7 @@ impl Ground {
             deployer,
             registry,
             direct,
+            tls,
             settings,
             stop: CancellationToken::new(),
         });
@@ -263,14 +267,19 @@ impl Ground {
         }
     }
 
-    fn plane(&self, registry: &Arc<Registry>, ports: &Arc<Ports>) -> Result<Plane, Fault> {
+    fn plane(
+        &self,
+        registry: &Arc<Registry>,
+        ports: &Arc<Ports>,
+        tls: Option<Arc<ServerTls>>,
+    ) -> Result<Plane, Fault> {
         let gateway = Gateway {
             registry: Arc::clone(registry),
             ports: Arc::clone(ports),
             limits: self.limits(),
         };
         let fallback = Fallback::new(FORMATS)?;
-        let (limits, tls) = (self.http_limits(), self.tls()?);
+        let limits = self.http_limits();
         let shared = Shared::new(
             Arc::new(gateway),
             fallback,

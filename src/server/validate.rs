@@ -1,10 +1,12 @@
 //! Checks a project's objects without a server.
 
+use std::collections::BTreeSet;
+
+use crate::admin::clashes;
 use crate::base::{Fault, Faults};
 use crate::config::{Environment, Project};
 use crate::enmasse::{self, Against, Files};
 use crate::kinds::KINDS;
-use crate::server::clashes::clashes;
 use crate::server::variables::ServerVariables;
 
 /// Returns how many objects the project's files describe, with warnings; or every problem of them.
@@ -21,14 +23,20 @@ pub(crate) fn validate(
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     let check = |overlay| {
         let (wanted, warnings) = enmasse::load(&Files::read(project.root(), overlay)?, &against)?;
         clashes(&wanted.objects).into_result()?;
         Ok::<_, Faults>((wanted, warnings))
     };
-    let (wanted, warnings) = check(None)?;
-    check(Some("dev"))?;
+    let (wanted, mut warnings) = check(None)?;
+    let (_, of_dev) = check(Some("dev"))?;
+    let known: BTreeSet<String> = warnings.iter().map(Fault::block).collect();
+    warnings.extend(
+        of_dev
+            .into_iter()
+            .filter(|warning| !known.contains(&warning.block())),
+    );
     Ok((wanted.objects.len(), warnings))
 }

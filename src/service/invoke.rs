@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Value, closest};
+use crate::base::{Code, Ending, Fault, LocalBoxFuture, Value, closest};
 use crate::contract::{Answer, Core, Ctx, Entry, Service};
 use crate::sio;
 
-/// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`.
+/// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`. Counts the call; a
+/// message of a channel is counted by its route.
 pub(crate) fn invoke<'a>(
     core: &'a Rc<Core>,
     ctx: &'a Ctx,
@@ -21,11 +22,28 @@ pub(crate) fn invoke<'a>(
     Box::pin(async move {
         let found = ctx.services.find(name).ok_or_else(|| unknown(ctx, name));
         let entry = found.map_err(|fault| of_caller(ctx, fault))?;
-        let declaration = entry.service.declaration();
-        let bound = sio::bind(declaration, input, &[]);
-        let input = bound.map_err(|fault| of_caller(ctx, fault))?;
-        sio::check_answer(declaration, call(core, ctx.clone(), &entry, input).await?)
+        let started = Instant::now();
+        let result = bound_call(core, ctx, &entry, input).await;
+        let status = match &result {
+            Ok(answer) => answer.status.unwrap_or(200),
+            Err(fault) => fault.status(),
+        };
+        let ending = Ending::of_status(status);
+        entry.direct.count(ending, started.elapsed());
+        result
     })
+}
+
+async fn bound_call(
+    core: &Rc<Core>,
+    ctx: &Ctx,
+    entry: &Arc<Entry>,
+    input: Value,
+) -> Result<Answer, Fault> {
+    let declaration = entry.service.declaration();
+    let bound = sio::bind(declaration, input, &[]);
+    let input = bound.map_err(|fault| of_caller(ctx, fault))?;
+    sio::check_answer(declaration, call(core, ctx.clone(), entry, input).await?)
 }
 
 /// Calls a service with bound input, until its own or its caller's deadline; a panic becomes a fault.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::telemetry::stats::{CallStats, Outcome};
+use crate::base::{CallStats, Ending};
 
 /// A metrics page under construction. Label values are names that we checked; they need no escaping
 /// beyond quotes and backslashes.
@@ -31,9 +31,9 @@ impl MetricsPage {
     /// Adds the samples of a set of call counters: totals by outcome.
     pub(crate) fn outcomes(&mut self, name: &str, labels: &[(&str, &str)], stats: &CallStats) {
         for (word, outcome) in [
-            ("ok", Outcome::Ok),
-            ("refused", Outcome::Refused),
-            ("failed", Outcome::Failed),
+            ("ok", Ending::Ok),
+            ("refused", Ending::Refused),
+            ("failed", Ending::Failed),
         ] {
             let labels: Vec<_> = labels.iter().copied().chain([("outcome", word)]).collect();
             self.sample(name, &labels, stats.outcome(outcome));

@@ -350,6 +350,22 @@ fn a_call_ends_with_the_exit_code_of_its_fault() {
             programs.out
         );
     }
+    let refused = server.kladka(&[
+        "service",
+        "invoke",
+        "ends.strict",
+        "-p",
+        "count=many",
+        "--json",
+    ]);
+    let errors = &parsed(&refused)["error"]["errors"];
+    assert_eq!(
+        (&errors[0]["pointer"], &errors[0]["code"], &errors[1]),
+        (&json!("/count"), &json!("KL-I101"), &Json::Null),
+        "{}",
+        refused.out
+    );
+    assert!(errors[0]["detail"].is_string(), "{}", refused.out);
     let doubled = server.kladka(&["service", "invoke", "ends.strict", "-p", "count=21"]);
     assert_eq!(doubled.out.trim(), r#"{"twice":42}"#, "{}", doubled.err);
 }
@@ -531,4 +547,111 @@ fn a_script_that_does_not_compile_is_refused_with_4() {
     );
     assert!(refused.err.contains("nothing changed"), "{}", refused.err);
     assert!(!server.root().join("scripts/broken.lua").exists());
+}
+
+#[test]
+fn a_failed_ping_names_the_address_and_does_not_send_you_to_ping() {
+    let server = TestServer::project("blank");
+    // A port that was free a moment ago: nobody listens there.
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    server.write(
+        "config/objects.yaml",
+        format!("version: 1\noutgoing:\n  http:\n    - {{ name: away, url: \"{address}\" }}\n"),
+    );
+    let server = server.start();
+    let failed = server.kladka(&["outgoing", "ping", "away"]);
+    assert_eq!(failed.code, 1, "{}", failed.err);
+    assert!(failed.err.contains("it is refused"), "{}", failed.err);
+    assert!(failed.err.contains(&address), "{}", failed.err);
+    assert!(!failed.err.contains("outgoing ping"), "{}", failed.err);
+}
+
+#[test]
+fn one_service_is_reloaded_and_shown_without_what_else_is_broken() {
+    let server = TestServer::project("blank");
+    server.write("scripts/well.lua", EXTRA);
+    server.write("scripts/ill.lua", EXTRA.replace("extra.hello", "extra.ill"));
+    let server = server.start();
+    let broken = EXTRA
+        .replace("extra.hello", "extra.ill")
+        .replace("end }", "en }");
+    server.write("scripts/ill.lua", broken);
+    server.log().wait("scripts/ill.lua:1:");
+
+    let well = server.kladka(&["service", "reload", "extra.hello"]);
+    assert_eq!(well.code, 0, "{}{}", well.out, well.err);
+    assert!(!well.out.contains("extra.ill"), "{}", well.out);
+    assert!(!well.err.contains("scripts/ill.lua"), "{}", well.err);
+    let ill = server.kladka(&["service", "reload", "extra.ill"]);
+    assert_eq!(ill.code, 4, "{}{}", ill.out, ill.err);
+    assert!(ill.err.contains("scripts/ill.lua:1:"), "{}", ill.err);
+    let all = server.kladka(&["service", "reload", "--all"]);
+    assert_eq!(all.code, 4, "{}{}", all.out, all.err);
+
+    let shown = server.kladka(&["service", "show", "extra.ill"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("state      degraded"), "{}", shown.out);
+    assert!(shown.err.contains("scripts/ill.lua:1:"), "{}", shown.err);
+    let shown = server.kladka(&["service", "show", "extra.hello"]);
+    assert_eq!(shown.err, "", "nothing is wrong with it");
+}
+
+#[test]
+fn every_call_of_a_service_is_counted_whatever_the_way_in() {
+    let server = TestServer::project("blank");
+    server.write(
+        "scripts/ways.lua",
+        r#"
+return {
+  service { name = "ways.inner", input = { "n:int" }, handle = function(ctx) end },
+  service { name = "ways.outer", handle = function(ctx) ctx:invoke("ways.inner", { n = 1 }) end },
+  service { name = "ways.ill", handle = function(ctx) error("ill") end },
+}
+"#,
+    );
+    server.write(
+        "config/objects.yaml",
+        "version: 1\nchannels:\n  - { name: way, service: ways.inner, http: { path: /way }, security: none }\njobs:\n  - { name: clock, service: ways.inner, every: 1h, payload: { n: 2 } }\n",
+    );
+    let server = server.start();
+    let run = server.kladka(&["job", "run", "clock", "--wait"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let invoke = |arguments: &[&str]| server.kladka(&[&["service", "invoke"], arguments].concat());
+    assert_eq!(invoke(&["ways.outer"]).code, 0);
+    assert_eq!(invoke(&["ways.inner", "-p", "n=many"]).code, 4);
+    assert_eq!(invoke(&["ways.ill"]).code, 1);
+    assert_eq!(server.curl("/way").data(r#"{"n":3}"#).send().status, 200);
+
+    let calls = |name: &str| {
+        let shown = parsed(&server.kladka(&["service", "show", name, "--json"]));
+        shown["calls"].as_u64().unwrap()
+    };
+    assert_eq!(calls("ways.inner"), 4, "job, invoke, refused, channel");
+    assert_eq!((calls("ways.outer"), calls("ways.ill")), (1, 1));
+    let page = server.admin("/metrics").send().body;
+    for (service, channel, outcome, count) in [
+        ("inner", "", "ok", 2),
+        ("inner", "", "refused", 1),
+        ("inner", "way", "ok", 1),
+        ("outer", "", "ok", 1),
+        ("ill", "", "failed", 1),
+    ] {
+        let line = format!(
+            "kladka_service_calls_total{{service=\"ways.{service}\",channel=\"{channel}\",outcome=\"{outcome}\"}} {count}\n"
+        );
+        assert!(page.contains(&line), "no {line}{page}");
+    }
+
+    // A new revision counts on.
+    let text = server
+        .read("scripts/ways.lua")
+        .replace("ill\")", "worse\")");
+    server.write("scripts/ways.lua", text);
+    server
+        .log()
+        .wait("ways.ill  Service deployed.     revision=2");
+    assert_eq!(invoke(&["ways.ill"]).code, 1);
+    assert_eq!(calls("ways.ill"), 2);
 }

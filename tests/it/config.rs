@@ -86,6 +86,25 @@ fn validate_reports_every_problem_at_once_with_its_place() {
 }
 
 #[test]
+fn a_misspelt_name_in_the_overlay_is_warned_of() {
+    let server = project();
+    let overlay = "version: 1\nchannels:\n  - { name: on, service: echo, http: { path: /on }, security: none }\n";
+    server.write("config/objects.dev.yaml", overlay);
+    let checked = server.kladka(&["config", "validate"]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    for text in [
+        "warning[KL-C105]",
+        "config/objects.dev.yaml:3:",
+        "Did you mean `one`?",
+    ] {
+        assert!(checked.err.contains(text), "no {text}: {}", checked.err);
+    }
+    let server = server.start();
+    server.log().wait("only the overlay has it");
+    becomes(&server, "/on", 200);
+}
+
+#[test]
 fn what_is_defined_twice_is_named_with_both_places() {
     let project = project();
     project.write(
@@ -221,6 +240,45 @@ fn an_export_applied_to_a_fresh_server_leaves_nothing_to_plan() {
 }
 
 #[test]
+fn an_export_applied_where_it_was_made_keeps_the_secrets() {
+    let server = TestServer::dev();
+    let call = || {
+        let call = server.curl("/client1/get-rate").header("X-API-Key: demo-1");
+        call.data("{}").send().status
+    };
+    assert_eq!(call(), 200);
+    let exported = server.kladka(&["config", "export"]).out;
+    assert!(!exported.contains("demo-1"), "{exported}");
+    server.write("all.yaml", &exported);
+    let file = server.root().join("all.yaml");
+    let applied = server.kladka(&["enmasse", "--import", file.to_str().unwrap()]);
+    assert_eq!(
+        (applied.code, applied.err.as_str()),
+        (0, ""),
+        "no secret is missing: {}",
+        applied.out
+    );
+    assert!(
+        applied.out.contains("0 to change, 0 to add"),
+        "{}",
+        applied.out
+    );
+    assert_eq!(call(), 200);
+
+    // An edit of the file beside the secret changes what it names, and only that.
+    server.write("all.yaml", exported.replace("realm: rates", "realm: other"));
+    let applied = server.kladka(&["config", "apply", file.to_str().unwrap()]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert!(applied.out.contains("1 to change"), "{}", applied.out);
+    let reply = server
+        .curl("/client2/get-rate")
+        .args(&["-u", "client2:demo-2"])
+        .data("<request/>")
+        .send();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[test]
 fn dev_follows_every_save_of_the_objects() {
     let server = project().start();
     becomes(&server, "/one", 200);
@@ -273,6 +331,92 @@ fn dev_follows_every_save_of_the_objects() {
     );
 }
 
+/// Waits until `/readyz?verbose` shows an area as wrong with a text, and sees that `status` and `doctor` agree.
+fn shows(server: &TestServer, area: &str, text: &str) {
+    let area = format!("[degraded] {area}\n");
+    eventually(&format!("{area} shows {text}"), || {
+        let ready = server.admin("/readyz?verbose").send();
+        assert_eq!(ready.status, 200, "what serves stays in service");
+        (ready.body.contains(&area) && ready.body.contains(text)).then_some(())
+    });
+    let status = server.kladka(&["status"]).out;
+    assert!(status.contains("state      degraded"), "{status}");
+    let file = status.lines().find(|line| line.starts_with("degraded "));
+    assert!(
+        file.is_some_and(|line| line.contains("config/")),
+        "{status}"
+    );
+    let doctor = server.kladka(&["doctor"]);
+    assert_eq!(doctor.code, 4, "{}", doctor.out);
+    assert!(
+        doctor.out.contains("state degraded: config/"),
+        "{}",
+        doctor.out
+    );
+    assert!(
+        !server
+            .admin("/metrics")
+            .send()
+            .body
+            .contains("kladka_degraded 0")
+    );
+}
+
+/// Waits until nothing is wrong any more.
+fn is_well(server: &TestServer) {
+    eventually("nothing is wrong", || {
+        let ready = server.admin("/readyz?verbose").send().body;
+        (!ready.contains("degraded")).then_some(())
+    });
+    let status = server.kladka(&["status"]).out;
+    assert!(status.contains("state      ok"), "{status}");
+}
+
+#[test]
+fn a_refused_configuration_shows_until_it_is_mended() {
+    let server = project().start();
+    is_well(&server);
+    server.write(
+        "config/objects.yaml",
+        ONE.replace("format: json", "format: jsn"),
+    );
+    shows(&server, "objects", "KL-C106");
+    server.write("config/objects.yaml", ONE);
+    is_well(&server);
+
+    // A text that a client sends is refused to that client; the project's own files are as good as before.
+    server.write("other.yaml", ONE.replace("format", "fromat"));
+    let file = server.root().join("other.yaml");
+    let refused = server.kladka(&["config", "apply", file.to_str().unwrap()]);
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    is_well(&server);
+}
+
+#[test]
+fn a_configuration_that_start_refuses_on_sighup_shows_until_it_is_mended() {
+    let server = project().production().start();
+    server.write("config/objects.yaml", ONE.replace("format", "fromat"));
+    server.signal("HUP");
+    shows(&server, "objects", "Did you mean `format`?");
+    assert_eq!(status(&server, "/one"), 200);
+    server.write("config/objects.yaml", ONE);
+    server.signal("HUP");
+    is_well(&server);
+
+    server.write("config/user/app.toml", "word = \n");
+    shows(&server, "settings", "config/user/app.toml:1:");
+    server.write("config/user/app.toml", "word = 1\n");
+    is_well(&server);
+
+    // By command it is the same, beside the answer.
+    server.write("config/objects.yaml", ONE.replace("format", "fromat"));
+    assert_eq!(server.kladka(&["config", "apply"]).code, 4);
+    shows(&server, "objects", "Did you mean `format`?");
+    server.write("config/objects.yaml", ONE);
+    assert_eq!(server.kladka(&["config", "apply"]).code, 0);
+    is_well(&server);
+}
+
 #[test]
 fn files_beside_the_objects_are_joined_with_them() {
     let server = project();
@@ -303,7 +447,7 @@ fn files_beside_the_objects_are_joined_with_them() {
 
 #[test]
 fn two_channels_at_one_path_are_refused_by_both_names() {
-    let server = project();
+    let mut server = project().production();
     let clash = channel("second").replace("/second", "/one");
     server.write("config/objects.yaml", format!("{ONE}{clash}"));
     let checked = server.kladka(&["config", "validate"]);
@@ -311,14 +455,36 @@ fn two_channels_at_one_path_are_refused_by_both_names() {
     for text in ["KL-C104", "'one'", "'second'", "/one"] {
         assert!(checked.err.contains(text), "no {text}: {}", checked.err);
     }
-    // A server goes on: what was there first serves, the other one is named.
-    let server = server.production().start();
-    let line = server.log().wait("KL-C104");
-    assert!(
-        line.contains("'one'") && line.contains("'second'"),
-        "{line}"
-    );
+    let refused = server.refuses_to_start();
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert!(refused.err.contains("KL-C104"), "{}", refused.err);
+
+    server.write("config/objects.yaml", ONE);
+    server.start_again();
+    server.write("config/objects.yaml", format!("{ONE}{clash}"));
+    for command in ["plan", "apply"] {
+        let refused = server.kladka(&["config", command]);
+        assert_eq!(
+            (refused.code, refused.out.as_str()),
+            (4, ""),
+            "{command}: {}",
+            refused.err
+        );
+        assert!(
+            refused.err.contains("'one'") && refused.err.contains("'second'"),
+            "{command}: {}",
+            refused.err
+        );
+    }
+    let listed = server.kladka(&["channel", "list"]).out;
+    assert!(!listed.contains("second"), "nothing changed: {listed}");
     assert_eq!(status(&server, "/one"), 200);
+
+    // One that is on the server only and kept goes on serving: the other is degraded, by both names.
+    server.write(
+        "config/objects.yaml",
+        format!("version: 1\nchannels:\n{clash}"),
+    );
     let applied = server.kladka(&["config", "apply"]);
     assert_eq!(
         applied.code, 10,
@@ -387,6 +553,66 @@ fn demo_credentials_never_leave_dev() {
         !reply.body.contains("KLADKA_CLIENT1_KEY"),
         "callers learn nothing of our settings: {}",
         reply.body
+    );
+}
+
+#[test]
+fn a_channel_that_can_only_answer_503_is_degraded_and_says_why() {
+    let listed = |server: &TestServer, name: &str| {
+        let listed = server.kladka(&["channel", "list"]);
+        let row = listed.out.lines().find(|line| line.starts_with(name));
+        let row = row.unwrap_or_else(|| panic!("no {name}: {}", listed.out));
+        let state = if row.contains(" degraded ") {
+            "degraded"
+        } else {
+            "ok"
+        };
+        assert!(row.contains(&format!(" {state} ")), "{row}");
+        (state, listed.err)
+    };
+    let server = project().start();
+    assert_eq!(listed(&server, "one"), ("ok", String::new()));
+    std::fs::remove_file(server.root().join("scripts/echo.lua")).unwrap();
+    becomes(&server, "/one", 503);
+    let (state, why) = listed(&server, "one");
+    assert_eq!(state, "degraded");
+    assert!(why.contains("KL-S503") && why.contains("'echo'"), "{why}");
+    let ready = server.admin("/readyz?verbose").send();
+    assert_eq!(ready.status, 200, "load balancers keep sending");
+    assert_eq!(server.curl("/-/ready").send().status, 200);
+    let why = "[degraded] channels\nerror[KL-S503]: channel 'one': service 'echo'";
+    assert!(ready.body.contains(why), "{}", ready.body);
+    server.write("scripts/echo.lua", ECHO);
+    becomes(&server, "/one", 200);
+    assert_eq!(listed(&server, "one").0, "ok");
+    is_well(&server);
+
+    // A credential that is not set, while another one's is.
+    let server = TestServer::project("rates")
+        .production()
+        .with("KLADKA_CLIENT1_KEY", "k-1")
+        .start();
+    assert_eq!(listed(&server, "client1").0, "ok");
+    let (state, why) = listed(&server, "client2");
+    assert_eq!(state, "degraded");
+    assert!(
+        why.contains("KL-A503") && why.contains("'client2.basic' has no credential"),
+        "{why}"
+    );
+    assert!(!why.contains("client1"), "{why}");
+    let shown = json(&server.kladka(&["channel", "show", "client2.get-rate"]));
+    assert_eq!(shown["state"], "degraded");
+    let ready = server.admin("/readyz?verbose").send();
+    assert_eq!(ready.status, 200);
+    assert!(
+        ready.body.contains("channel 'client2.get-rate'"),
+        "{}",
+        ready.body
+    );
+    let status = server.kladka(&["status"]).out;
+    assert!(
+        status.contains("degraded   channel.http client2.get-rate"),
+        "{status}"
     );
 }
 

@@ -146,6 +146,32 @@ fn tls_speaks_both_versions_and_takes_a_renewed_certificate() {
     std::fs::write(path("cert.pem"), "nonsense").unwrap();
     server.log().wait("Certificate not reloaded.");
     assert_eq!(trusting(&[]).unwrap().status, 200);
+    let ready = server.admin("/readyz?verbose").send();
+    assert_eq!(ready.status, 200);
+    assert!(
+        ready
+            .body
+            .contains("[degraded] certificate\nerror[KL-N005]"),
+        "{}",
+        ready.body
+    );
+    let (status, doctor) = (server.kladka(&["status"]), server.kladka(&["doctor"]));
+    assert!(
+        status.out.contains("degraded   certificate: "),
+        "{}",
+        status.out
+    );
+    assert!(
+        doctor.out.contains("holds no certificate"),
+        "{}",
+        doctor.out
+    );
+    // The next look at the files says nothing new; the one after that finds them mended.
+    write_certificate(&dir);
+    std::fs::copy(path("cert.pem"), path("trusted.pem")).unwrap();
+    eventually("the renewed certificate is shown", || trusting(&[]).ok());
+    let ready = server.admin("/readyz?verbose").send().body;
+    assert!(ready.contains("[ok] certificate"), "{ready}");
 }
 
 #[test]

@@ -419,7 +419,10 @@ fn health_and_metrics_say_what_is_wrong_without_a_token() {
     let ready = server.admin("/readyz").send();
     assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
     let verbose = server.admin("/readyz?verbose").send().body;
-    assert_eq!(verbose, "ready\n[ok] scripts\n[ok] objects\n");
+    assert_eq!(
+        verbose,
+        "ready\n[ok] scripts\n[ok] objects\n[ok] channels\n[ok] settings\n"
+    );
 
     for status in [200, 401] {
         let key = if status == 200 {
@@ -492,6 +495,56 @@ fn health_and_metrics_say_what_is_wrong_without_a_token() {
     );
     let status = server.kladka(&["status"]);
     assert!(status.out.contains("state      degraded"), "{}", status.out);
+}
+
+#[test]
+fn an_operation_that_changes_something_is_not_run_by_get() {
+    let server = TestServer::dev();
+    let bearer = format!("Authorization: Bearer {}", server.read("data/token").trim());
+    let call = |path: &str| {
+        let path = format!("/api/v1/kladka.{path}");
+        server.admin(&path).header(&bearer).send()
+    };
+    for change in [
+        "service.delete?name=linuxjournal.get-rate&force=true",
+        "service.invoke?name=linuxjournal.get-rate",
+        "service.reload",
+        "service.rollback?name=linuxjournal.get-rate",
+        "service.deploy",
+        "job.run?name=refresh-rates",
+        "job.pause?name=refresh-rates",
+        "job.resume?name=refresh-rates",
+        "outgoing.ping?name=treasury.gov",
+        "config.apply",
+        "server.stop",
+    ] {
+        let reply = call(change);
+        assert_eq!(reply.status, 405, "{change}: {}", reply.body);
+        assert_eq!(reply.json()["code"], "KL-H405", "{change}");
+        assert_eq!(reply.header("allow"), Some("POST"), "{change}");
+    }
+    let services = call("service.list").json();
+    assert_eq!(
+        services["services"].as_array().unwrap().len(),
+        2,
+        "all stay"
+    );
+    assert_eq!(call("job.list").json()["jobs"][0]["state"], "scheduled");
+    assert_eq!(call("server.status").json()["state"], "ok");
+    let refused = call("channel.lst?x=1");
+    assert_eq!(
+        refused.status, 404,
+        "an unknown one is unknown by any method"
+    );
+    let delete = server
+        .admin("/api/v1/kladka.job.list")
+        .header(&bearer)
+        .args(&["-X", "DELETE"])
+        .send();
+    assert_eq!(
+        (delete.status, delete.header("allow")),
+        (405, Some("GET, POST"))
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
-use crate::contract::Native;
+use crate::contract::{Effect, Native};
 use crate::schedule::Scheduler;
 
 #[derive(Deserialize)]
@@ -68,12 +68,14 @@ fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.job.list",
             "Lists all jobs.",
+            Effect::Read,
             scheduler,
             |scheduler, _: NoArguments| async move { Ok(json!({ "jobs": scheduler.list().await? })) },
         ),
         operation(
             "kladka.job.next",
             "Returns the next fire times of a job.",
+            Effect::Read,
             scheduler,
             |scheduler, input: Next| async move {
                 let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
@@ -86,6 +88,7 @@ fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.job.history",
             "Returns the last runs of a job.",
+            Effect::Read,
             scheduler,
             |scheduler, input: History| async move {
                 let runs = scheduler.history(&input.name, input.limit.min(1_000));
@@ -100,12 +103,14 @@ fn changes(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.job.run",
             "Runs a job now.",
+            Effect::Write,
             scheduler,
             |scheduler, input: Run| async move { scheduler.run_now(&input.name, input.wait).await },
         ),
         operation(
             "kladka.job.pause",
             "Stops a job from firing.",
+            Effect::Write,
             scheduler,
             |scheduler, input: Pause| async move {
                 scheduler.pause(&input.name, &input.note).await?;
@@ -115,6 +120,7 @@ fn changes(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.job.resume",
             "Lets a paused job fire again.",
+            Effect::Write,
             scheduler,
             |scheduler, input: Named| async move {
                 scheduler.resume(&input.name).await?;

@@ -9,8 +9,9 @@ use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Code, Fault, closest};
 use crate::config::interpolate::{Variables, resolve_text};
-use crate::contract::{Live, Native, ObjectState};
+use crate::contract::{Effect, Live, Native, ObjectState};
 use crate::runtime::{LiveObject, LiveSet};
+use crate::service::Snapshot;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +32,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.object.list",
             "Lists objects as stored, with their state.",
+            Effect::Read,
             parts,
             |parts, input: Listing| async move {
                 Ok(json!({ "objects": list(&parts, &input.kind, object) }))
@@ -39,6 +41,7 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.channel.list",
             "Lists all channels.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move {
                 Ok(json!({ "channels": list(&parts, "channel", channel_row) }))
@@ -47,22 +50,27 @@ pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.channel.show",
             "Returns one channel.",
+            Effect::Read,
             parts,
             |parts, input: Named| async move {
                 let live = parts.configuration.runtime.live();
                 let object = find(&live, "channel", &input.name)?;
-                Ok(merge(self::object(object), channel_row(object)))
+                let services = parts.registry.load();
+                let row = channel_row(object, &services);
+                Ok(merge(self::object(object, &services), row))
             },
         ),
         operation(
             "kladka.outgoing.list",
             "Lists all outgoing connections.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move { Ok(json!({ "outgoing": connections(&parts) })) },
         ),
         operation(
             "kladka.outgoing.ping",
             "Calls the peer of a connection.",
+            Effect::Network,
             parts,
             |parts, input: Named| async move { ping(&parts, &input.name).await },
         ),
@@ -75,7 +83,10 @@ async fn ping(parts: &Parts, name: &str) -> Result<Json, Fault> {
     let mut kinds = parts.configuration.kinds.iter();
     let kind = kinds.find(|kind| kind.name() == object.stored.id.kind);
     match (kind, &object.live) {
-        (Some(kind), Some(Live::Outgoing(handle))) => kind.ping(handle.clone()).await,
+        (Some(kind), Some(Live::Outgoing(handle))) => {
+            let ponged = kind.ping(handle.clone()).await;
+            ponged.map_err(|fault| beyond_ping(fault, object, &*parts.configuration.variables))
+        }
         _ => Err(Fault::new(
             Code::OutgoingFailed,
             format!("connection '{name}' could not be built"),
@@ -83,13 +94,32 @@ async fn ping(parts: &Parts, name: &str) -> Result<Json, Fault> {
     }
 }
 
+/// Gives a failed ping another hint where its own is to ping.
+fn beyond_ping(fault: Fault, object: &LiveObject, variables: &dyn Variables) -> Fault {
+    let circular = fault
+        .hint_text()
+        .is_some_and(|hint| hint.contains("outgoing ping"));
+    let url = object.stored.body.get("url").and_then(Json::as_str);
+    match url.filter(|_| circular) {
+        Some(url) => fault.hint(format!(
+            "See whether the peer listens at {}, and what stands between.",
+            address(url, variables)
+        )),
+        None => fault,
+    }
+}
+
 fn connections(parts: &Parts) -> Vec<Json> {
-    let row = |object: &LiveObject| outgoing_row(object, &*parts.configuration.variables);
+    let row = |object: &LiveObject, services: &Snapshot| {
+        outgoing_row(object, services, &*parts.configuration.variables)
+    };
     list(parts, "outgoing", row)
 }
 
-fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject) -> Json) -> Vec<Json> {
+fn list(parts: &Parts, kind: &str, row: impl Fn(&LiveObject, &Snapshot) -> Json) -> Vec<Json> {
     let live = parts.configuration.runtime.live();
+    let services = parts.registry.load();
+    let row = |object: &LiveObject| row(object, &services);
     let wanted = |object: &&LiveObject| kind.is_empty() || of_kind(object, kind);
     live.objects.values().filter(wanted).map(row).collect()
 }
@@ -128,7 +158,7 @@ fn noun(kind: &str) -> &str {
     }
 }
 
-fn object(object: &LiveObject) -> Json {
+fn object(object: &LiveObject, services: &Snapshot) -> Json {
     // The stored body names secrets only by `${…}`; literal ones are masked by the export, so show none here.
     let stored = &object.stored;
     merge(
@@ -136,27 +166,27 @@ fn object(object: &LiveObject) -> Json {
             "kind": stored.id.kind, "name": stored.id.name, "version": stored.version, "rev": stored.rev,
             "enabled": stored.enabled, "source": stored.source,
         }),
-        state(object),
+        state(object, services),
     )
 }
 
-fn channel_row(object: &LiveObject) -> Json {
+fn channel_row(object: &LiveObject, services: &Snapshot) -> Json {
     let body = &object.stored.body;
     let calls = object.route.as_ref().map(|route| route.stats.calls());
     let row = json!({
         "name": object.stored.id.name, "kind": object.stored.id.kind, "path": body.pointer("/http/path"),
         "format": body.get("format"), "security": body.get("security"), "service": body.get("service"), "calls": calls,
     });
-    merge(row, state(object))
+    merge(row, state(object, services))
 }
 
-fn outgoing_row(object: &LiveObject, variables: &dyn Variables) -> Json {
+fn outgoing_row(object: &LiveObject, services: &Snapshot, variables: &dyn Variables) -> Json {
     let url = object.stored.body.get("url").and_then(Json::as_str);
     let row = json!({
         "name": object.stored.id.name, "kind": object.stored.id.kind,
         "address": url.map(|url| address(url, variables)), "url": url,
     });
-    merge(row, state(object))
+    merge(row, state(object, services))
 }
 
 /// Returns where an address leads; a secret in it stays a reference, one that cannot be filled in stays as written.
@@ -167,8 +197,8 @@ fn address(url: &str, variables: &dyn Variables) -> String {
     resolve_text(url, variables).unwrap_or_else(|_unset| url.to_owned())
 }
 
-fn state(object: &LiveObject) -> Json {
-    match &object.state {
+fn state(object: &LiveObject, services: &Snapshot) -> Json {
+    match object.state(services) {
         ObjectState::Current => json!({ "state": "ok" }),
         ObjectState::Disabled => json!({ "state": "disabled" }),
         ObjectState::Degraded(fault) => json!({ "state": "degraded", "fault": fault }),

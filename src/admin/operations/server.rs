@@ -7,19 +7,21 @@ use serde_json::json;
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Fault, Millis};
-use crate::contract::{Native, ObjectState};
+use crate::contract::{Effect, Native};
 
 pub(super) fn operations(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
     vec![
         operation(
             "kladka.server.status",
             "Returns how the server is doing.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move { status(&parts).await },
         ),
         operation(
             "kladka.server.stop",
             "Makes the server finish what runs and end.",
+            Effect::Write,
             parts,
             |parts, _: NoArguments| async move {
                 parts.stop.cancel();
@@ -38,21 +40,17 @@ async fn status(parts: &Parts) -> Result<serde_json::Value, Fault> {
             .filter(|id| id.kind.split('.').next() == Some(kind))
             .count()
     };
-    let degraded: Vec<_> = live
-        .objects
-        .values()
-        .filter_map(|object| match &object.state {
-            ObjectState::Degraded(fault) => {
-                Some(json!({ "object": object.stored.id.to_string(), "message": fault.message() }))
-            }
-            _ => None,
-        })
-        .collect();
+    let degraded = parts.troubles();
     let faults = parts.deployer.status().len();
+    let state = match (parts.stop.is_cancelled(), degraded.is_empty()) {
+        (true, _) => "draining",
+        (false, true) => "ok",
+        (false, false) => "degraded",
+    };
     let uptime = Millis::seconds(parts.started.elapsed().as_secs());
     Ok(json!({
         "rev": rev,
-        "state": if parts.stop.is_cancelled() { "draining" } else if degraded.is_empty() && faults == 0 { "ok" } else { "degraded" },
+        "state": state,
         "mode": parts.mode,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
 use crate::base::{Cid, Code, Fault, Millis, ServiceName, Value};
-use crate::contract::{Declaration, Field, Native, Placement, Services as _};
+use crate::contract::{Declaration, Effect, Field, Native, Placement, Services as _};
 use crate::deploy::{Deployer, Origin, Outcome, Report, Siblings, Which};
 use crate::service::Terms;
 use crate::sio;
@@ -79,6 +79,7 @@ fn queries(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.service.list",
             "Lists all services.",
+            Effect::Read,
             parts,
             |parts, _: NoArguments| async move {
                 Ok(json!({ "services": rows(&parts), "faults": parts.deployer.status() }))
@@ -87,18 +88,21 @@ fn queries(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.service.show",
             "Returns one service.",
+            Effect::Read,
             parts,
             |parts, input: Named| async move { detail(&parts, &input.name).await },
         ),
         operation(
             "kladka.service.invoke",
             "Calls a service directly.",
+            Effect::Write,
             parts,
             |parts, input: Invoke| async move { invoke(&parts, input).await },
         ),
         operation(
             "kladka.service.history",
             "Returns the revisions of a service.",
+            Effect::Read,
             parts,
             |parts, input: Named| async move {
                 Ok(json!({ "revisions": parts.deployer.history(&input.name).await? }))
@@ -115,12 +119,14 @@ fn changes(deployer: &Arc<Deployer>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.service.reload",
             "Loads scripts again.",
+            Effect::Write,
             deployer,
             |deployer, input: Reload| async move { reload(&deployer, input.names).await },
         ),
         operation(
             "kladka.service.rollback",
             "Puts an earlier revision back.",
+            Effect::Write,
             deployer,
             |deployer, input: Rollback| async move {
                 let back = deployer.rollback(input.name, input.revision, AUTHOR.to_owned());
@@ -130,6 +136,7 @@ fn changes(deployer: &Arc<Deployer>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.service.delete",
             "Deletes a service and its file.",
+            Effect::Write,
             deployer,
             |deployer, input: Delete| async move {
                 let siblings = if input.force {
@@ -144,6 +151,7 @@ fn changes(deployer: &Arc<Deployer>) -> Vec<Arc<dyn Native>> {
         operation(
             "kladka.service.deploy",
             "Deploys files or archives.",
+            Effect::Write,
             deployer,
             |deployer, input: Deploy| async move {
                 let members: Result<Vec<_>, _> = input.files.into_iter().map(member).collect();
@@ -173,7 +181,8 @@ async fn reload(deployer: &Arc<Deployer>, names: Vec<ServiceName>) -> Result<Rep
     only(report, &names)
 }
 
-/// Keeps of a report what was asked for and what changed with it; a name that no file defines is an error.
+/// Keeps of a report what was asked for and what changed with it, not what else is broken; a name that no file
+/// defines is an error.
 fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
     let unknown = report
         .faults
@@ -182,9 +191,10 @@ fn only(mut report: Report, names: &[ServiceName]) -> Result<Report, Fault> {
     if let Some(fault) = unknown {
         return Err(fault.clone());
     }
-    report
-        .services
-        .retain(|line| names.contains(&line.name) || line.outcome != Outcome::Same);
+    report.services.retain(|line| {
+        let changed = matches!(line.outcome, Outcome::Ok | Outcome::Removed);
+        changed || names.contains(&line.name)
+    });
     Ok(report)
 }
 
@@ -201,15 +211,16 @@ fn rows(parts: &Parts) -> Vec<Json> {
     parts.deployer.list().into_iter().map(row).collect()
 }
 
-/// Returns the formats a service is exposed in and the jobs that call it, and the messages its channels took.
+/// Returns the formats a service is exposed in and the jobs that call it, and its calls, whatever the way in.
 fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     let live = parts.configuration.runtime.live();
     let routes = live
         .objects
         .values()
         .filter_map(|object| object.route.as_ref());
+    let entry = parts.registry.load().find(name);
     let mut formats = Vec::new();
-    let mut calls = 0;
+    let mut calls = entry.map_or(0, |entry| entry.direct.calls());
     for route in routes.filter(|route| route.plan.service.as_str() == name) {
         formats.push(route.plan.format.name().to_owned());
         calls += route.stats.calls();

@@ -213,10 +213,39 @@ async fn only_what_was_asked_for_is_reloaded() {
     assert_eq!(lines(&report), ["a r1→r2 Ok", "b r1→r1 Same"]);
     let report = reload(some(&["b"])).await.unwrap();
     assert_eq!(lines(&report), ["a r2→r2 Same", "b r1→r1 Failed"]);
+    assert_eq!(messages(&report.faults).len(), 1, "its own fault");
+    let report = reload(some(&["a"])).await.unwrap();
+    assert!(report.applied);
+    assert_eq!(
+        messages(&report.faults),
+        Vec::<String>::new(),
+        "b is no affair of a"
+    );
     let report = reload(some(&["aa"])).await.unwrap();
     assert!(
         messages(&report.faults).contains(&"KL-S404 - there is no service named 'aa'".to_owned())
     );
+    project.end().await;
+}
+
+#[tokio::test]
+async fn a_service_that_another_one_keeps_back_says_so() {
+    let project = Project::new(&[
+        ("scripts/a.mini", "service a\nuse m\ntext one"),
+        ("scripts/b.mini", "service b\nuse m\ntext one"),
+        ("scripts/m.mini", "text m1"),
+        ("scripts/z.mini", "service z"),
+    ])
+    .await;
+    project.write("scripts/z.mini", "service z\nerror of its own");
+    project.write("scripts/m.mini", "error of the module");
+    let which = Which::Names(vec![name("a")]);
+    let report = project.deployer.reload(which, Origin::way("cli"));
+    let report = report.await.unwrap();
+    assert!(!report.applied);
+    let told = messages(&report.faults).join("\n");
+    assert!(told.contains("of the module"), "{told}");
+    assert!(!told.contains("of its own"), "{told}");
     project.end().await;
 }
 

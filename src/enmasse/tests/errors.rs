@@ -19,7 +19,7 @@ fn errors(text: &str) -> String {
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     match load(&one("config/objects.yaml", text), &against) {
         Ok((_, warnings)) => format!("no errors, warnings:\n{}", blocks(&warnings)),

@@ -37,7 +37,7 @@ fn read(project: &Path, overlay: Option<&str>) -> Result<(WantedSet, Vec<Fault>)
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     let files = Files::read(project, overlay).map_err(|faults| faults.0)?;
     load(&files, &against).map_err(|faults| faults.0)
@@ -247,5 +247,45 @@ fn a_project_without_files_has_no_objects_and_broken_files_are_all_named() {
     assert_eq!(
         faults[0].place().unwrap().to_string(),
         "config/objects.yaml:2"
+    );
+}
+
+#[test]
+fn an_object_that_only_the_overlay_has_is_warned_of_with_the_name_it_may_mean() {
+    let project = Project::new(&[
+        (
+            "config/objects.yaml",
+            b"version: 1\nsecurity:\n- { name: client1.apikey, type: api_key, key: \"${env.K}\" }\n",
+        ),
+        (
+            "config/objects.dev.yaml",
+            b"version: 1\nsecurity:\n- { name: client1.apikye, type: api_key, key: demo }\n- { name: client1.apikey, key: other }\n- { name: visitor, type: api_key, key: demo }\n",
+        ),
+    ]);
+    let (set, warnings) = read(&project.0, Some("dev")).unwrap();
+    assert_eq!(set.objects.len(), 3);
+    assert_eq!(
+        body(&set, "security.api_key client1.apikey")["key"],
+        "other"
+    );
+    let shown: Vec<_> = warnings
+        .iter()
+        .map(|fault| {
+            let place = fault.place().unwrap();
+            format!("{place} {} {:?}", fault.message(), fault.hint_text())
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "config/objects.dev.yaml:3:3 security.api_key client1.apikye: only the overlay has it; it is added Some(\"Did you mean `client1.apikey`?\")",
+            "config/objects.dev.yaml:5:3 security.api_key visitor: only the overlay has it; it is added None",
+        ]
+    );
+    assert!(
+        warnings
+            .iter()
+            .all(|fault| !fault.block().contains("key: demo")),
+        "no secret in the lines that are shown: {warnings:?}"
     );
 }

@@ -22,7 +22,7 @@ fn wanted(text: &str) -> Vec<Wanted> {
     let against = Against {
         kinds: KINDS,
         variables: &variables(),
-        others: &[],
+        stored: &[],
     };
     load(&one("config/objects.yaml", text), &against)
         .unwrap()

@@ -1,5 +1,7 @@
 //! Export and read are inverse, and no text makes the reader panic.
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -28,7 +30,7 @@ fn read_back(text: &str, path: &str) -> Vec<crate::enmasse::Wanted> {
     let against = Against {
         kinds: KINDS,
         variables: &variables,
-        others: &[],
+        stored: &[],
     };
     match load(&one(path, text), &against) {
         Ok((set, _)) => set.objects,
@@ -201,7 +203,7 @@ proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "([ -~\n\t]|\\PC|[-:{}\\[\\],&*!|>'\"#%@` \n]){0,200}") {
         let variables = Fixed::default();
-        let against = Against { kinds: KINDS, variables: &variables, others: &[] };
+        let against = Against { kinds: KINDS, variables: &variables, stored: &[] };
         drop(load(&one("f.yaml", text), &against));
     }
 
@@ -213,7 +215,7 @@ proptest! {
         let end = (at + cut).min(characters.len());
         let text: String = characters[..at].iter().copied().chain(put.chars()).chain(characters[end..].iter().copied()).collect();
         let variables = Fixed::default();
-        let against = Against { kinds: KINDS, variables: &variables, others: &[] };
+        let against = Against { kinds: KINDS, variables: &variables, stored: &[] };
         if let Err(faults) = load(&one("config/objects.yaml", text), &against) {
             prop_assert!(faults.0.iter().all(|fault| fault.place().is_some()), "{:?}", faults);
         }
@@ -279,7 +281,7 @@ fn the_scenario_exports_as_people_write_it() {
     let against = Against {
         kinds: KINDS,
         variables: &Fixed::default(),
-        others: &[],
+        stored: &[],
     };
     let files = Files::read(std::path::Path::new("."), None).unwrap();
     let (set, _) = load(&files, &against).unwrap();
@@ -297,7 +299,7 @@ fn deep_and_large_documents_are_refused_before_they_cost_anything() {
     let against = Against {
         kinds: KINDS,
         variables: &Fixed::default(),
-        others: &[],
+        stored: &[],
     };
     let deep_flow = format!("x: {}", "[".repeat(100_000));
     let deep_block = (0..3_000).fold(String::new(), |text, n| text + &" ".repeat(n) + "a:\n");
@@ -325,11 +327,46 @@ fn so_many_problems_are_counted_and_not_shown() {
     let against = Against {
         kinds: KINDS,
         variables: &Fixed::default(),
-        others: &[],
+        stored: &[],
     };
     let job = |n| format!("  - {{ name: j{n}, service: x, every: often }}\n");
     let text = (0..1_000).fold("jobs:\n".to_owned(), |text, n| text + &job(n));
     let faults = load(&one("f.yaml", text), &against).unwrap_err();
     assert_eq!(faults.0.len(), 201);
     assert_eq!(faults.0[200].message(), "800 more problems are not shown");
+}
+
+#[test]
+fn a_secret_that_an_export_left_out_stays_where_it_is_stored_and_nowhere_else() {
+    let key = |name: &str, key: &str| object("security.api_key", name, true, json!({"key": key}));
+    let stored = [key("clear", "s3cret"), key("empty", ""), key("set", "old")];
+    let text = export(&stored, KINDS, Secrets::AsReferences).to_yaml();
+    assert!(!text.contains("s3cret"), "{text}");
+    let applied = |text: &str, stored: &[StoredObject]| {
+        let variables = Fixed(HashMap::from([("KLADKA_SECRET_SET_KEY", "new")]));
+        let against = Against {
+            kinds: KINDS,
+            variables: &variables,
+            stored,
+        };
+        let (set, warnings) = load(&one("all.yaml", text), &against).unwrap();
+        let bodies: Vec<_> = set.objects.iter().map(|wanted| wanted.body["key"].clone());
+        (bodies, warnings.len())
+    };
+    assert_eq!(
+        applied(&text, &stored),
+        (
+            vec![json!("s3cret"), json!(""), json!("${secret.set.key}")],
+            0
+        ),
+        "what is set wins"
+    );
+    // On another server the secret is missing, and said to be.
+    let (bodies, warnings) = applied(&text, &[]);
+    assert_eq!((&bodies[0], warnings), (&json!("${secret.clear.key}"), 1));
+    // Any other reference means what it says.
+    for other in ["${secret.other}", "${env.CLEAR_KEY}", "${secret.empty.key}"] {
+        let (bodies, warnings) = applied(&text.replace("${secret.clear.key}", other), &stored);
+        assert_eq!((&bodies[0], warnings), (&json!(other), 1));
+    }
 }

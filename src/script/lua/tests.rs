@@ -404,6 +404,7 @@ impl World {
                     service,
                     revision: 1,
                     path: (*path).into(),
+                    direct: Arc::default(),
                 };
                 self.all.0.lock().unwrap().insert(name, Arc::new(entry));
             }

@@ -113,9 +113,7 @@ type Cause = &'static str;
 
 impl WssGuard {
     async fn decide(&self, inbound: &Inbound, ports: &Ports) -> Result<Caller, Fault> {
-        if self.spec.password.is_empty() {
-            return Err(unset(&self.name));
-        }
+        self.usable()?;
         // What is no XML carries no token; its own fault says so, and says nothing of credentials.
         let charset = inbound.meta.header("content-type").and_then(charset);
         let document = xml::parse(&inbound.body, charset, &xml::Limits::default())?;
@@ -252,6 +250,13 @@ fn charset(media_type: &str) -> Option<&str> {
 impl Guard for WssGuard {
     fn check<'a>(&'a self, inbound: &'a Inbound, ports: &'a Ports) -> Checked<'a> {
         Checked::Later(Box::pin(self.decide(inbound, ports)))
+    }
+
+    fn usable(&self) -> Result<(), Fault> {
+        if self.spec.password.is_empty() {
+            return Err(unset(&self.name));
+        }
+        Ok(())
     }
 }
 

@@ -202,6 +202,7 @@ fn entries(scripts: &[&str]) -> Vec<Arc<Entry>> {
                 service,
                 revision: 1,
                 path: path.clone(),
+                direct: Arc::default(),
             })
         }));
     }

@@ -794,7 +794,7 @@ mod tls {
             None,
             "not loaded yet"
         );
-        assert!(tls.reload().unwrap());
+        assert_eq!(format!("{:?}", tls.reload()), "Renewed");
         assert_eq!(
             version(&server, &second, false).await,
             Some(reqwest::Version::HTTP_2)

@@ -199,6 +199,7 @@ fn service(name: &str, does: Does, seen: &Arc<Seen>) -> Arc<Entry> {
         service: Arc::new(service),
         revision: 1,
         path: "test".into(),
+        direct: Arc::default(),
     })
 }
 

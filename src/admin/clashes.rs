@@ -6,7 +6,7 @@ use crate::base::{Code, Fault, Faults, Place};
 use crate::enmasse::Wanted;
 
 /// Reports every two channels that answer the same method at the same path; one that is off is in nobody's way.
-pub(super) fn clashes(objects: &[Wanted]) -> Faults {
+pub(crate) fn clashes(objects: &[Wanted]) -> Faults {
     let mut faults = Faults::default();
     let mut earlier: Vec<(&Wanted, String)> = Vec::new();
     for object in objects.iter().filter(|object| object.enabled) {
