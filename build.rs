@@ -2,7 +2,7 @@
 //!
 //! Relocations are packed (glibc 2.36 and later read them): unpacked, reading them at start costs 1.2 MiB of memory.
 //! The C++ library of the script engine is linked into the binary: it needs a small part of it only.
-#![expect(clippy::print_stdout, reason = "cargo is told so")]
+#![expect(clippy::disallowed_methods, reason = "cargo tells in the environment")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

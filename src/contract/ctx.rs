@@ -112,8 +112,6 @@ pub struct Limits {
     pub log: usize,
     /// How many outgoing calls it may make.
     pub outgoing: u32,
-    /// How many of them may be under way; further ones wait their turn.
-    pub outgoing_at_once: usize,
     /// How deep services may invoke each other.
     pub depth: u8,
 }
@@ -126,7 +124,6 @@ impl Default for Limits {
             output: 16 << 20,
             log: 64 << 10,
             outgoing: 50,
-            outgoing_at_once: 6,
             depth: 16,
         }
     }

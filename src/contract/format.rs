@@ -25,8 +25,7 @@ pub trait Format: Send + Sync {
         inbound: &Inbound,
     ) -> Result<Reply, Fault>;
 
-    /// Writes a fault. Never fails, and shows nothing but code, title, status, correlation id and what
-    /// `Fault::told` gives.
+    /// Writes a fault. Never fails, and shows its code, title and status and what `Fault::told` gives.
     fn fault(&self, fault: &Fault, inbound: &Inbound) -> Reply;
 }
 

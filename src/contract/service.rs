@@ -36,16 +36,6 @@ pub enum Placement {
     Long,
 }
 
-impl Placement {
-    /// Returns the word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-            Self::Long => "long",
-        }
-    }
-}
-
 /// What a service answers.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {

@@ -65,6 +65,9 @@ fn objects(url: &str, more: &str) -> String {
     text
 }
 
+/// The tests together may keep a machine busy.
+const PATIENT: &[&str] = &["--max-time", "60"];
+
 fn server(url: &str, more: &str) -> TestServer {
     let project = TestServer::project("blank");
     project.write("config/objects.yaml", objects(url, more));
@@ -165,8 +168,7 @@ fn one_call_has_six_outgoing_calls_under_way_and_the_rest_wait_their_turn() {
     project.write("scripts/calls.lua", SCRIPT);
     let server = project.with("KLADKA_LIMITS_CORES", "1").start();
     std::thread::scope(|scope| {
-        let patient = ["--max-time", "60"];
-        let many = scope.spawn(|| server.curl("/many").args(&patient).send());
+        let many = scope.spawn(|| server.curl("/many").args(PATIENT).send());
         for answered in 0..=9 {
             gate.wait_for(answered + 6);
             // The same core has been to another peer and back since: whatever may begin has begun.

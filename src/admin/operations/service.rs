@@ -237,6 +237,13 @@ fn exposure(parts: &Parts, name: &str) -> (Vec<String>, u64) {
     (formats, calls)
 }
 
+fn threads(placement: Placement) -> &'static str {
+    match placement {
+        Placement::Shared => "shared",
+        Placement::Long => "long",
+    }
+}
+
 async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
     let detail = parts.deployer.show(name).await?;
     let entry = parts.registry.load().find(name.as_str());
@@ -251,10 +258,7 @@ async fn detail(parts: &Parts, name: &ServiceName) -> Result<Json, Fault> {
         shown.insert("text".to_owned(), json!(detail.text));
         shown.insert("exposed".to_owned(), json!(exposed));
         shown.insert("calls".to_owned(), json!(calls));
-        shown.insert(
-            "threads".to_owned(),
-            json!(placement.map(Placement::as_str)),
-        );
+        shown.insert("threads".to_owned(), json!(placement.map(threads)));
         shown.insert(
             "input".to_owned(),
             json!(declaration.and_then(|own| fields(own.input.as_deref()))),

@@ -66,12 +66,12 @@ pub(super) fn whole(fault: &Fault, fallback: &Fallback) -> Bytes {
     let reply = fallback.of(&inbound.meta).fault(fault, &inbound);
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = reply.headers.iter();
-    let headers: String = headers
-        .map(|(name, value)| format!("{}: {value}\r\n", name.to_ascii_lowercase()))
-        .collect();
+    let headers =
+        headers.map(|(name, value)| format!("{}: {value}\r\n", name.to_ascii_lowercase()));
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {}\r\n{headers}x-correlation-id: {cid}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: {}\r\n{}x-correlation-id: {cid}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         reply.media_type,
+        headers.collect::<Vec<_>>().concat(),
         reply.body.len()
     );
     [head.as_bytes(), &reply.body].concat().into()

@@ -39,14 +39,13 @@ pub(super) async fn read(
     let mut rest = BytesMut::new();
     while !body.is_end_stream() {
         // Most bodies are there already: then nothing is timed.
-        let frame = match body.frame().now_or_never() {
-            Some(frame) => frame,
-            None => {
-                let started = *started.get_or_insert_with(Instant::now);
-                let due = deadline(started, first.len() + rest.len(), limits);
-                let frame = tokio::time::timeout_at(due.into(), body.frame()).await;
-                frame.map_err(|_elapsed| too_slow())?
-            }
+        let frame = if let Some(frame) = body.frame().now_or_never() {
+            frame
+        } else {
+            let started = *started.get_or_insert_with(Instant::now);
+            let due = deadline(started, first.len() + rest.len(), limits);
+            let frame = tokio::time::timeout_at(due.into(), body.frame()).await;
+            frame.map_err(|_elapsed| too_slow())?
         };
         let Some(frame) = frame else {
             break;

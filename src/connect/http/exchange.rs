@@ -230,7 +230,7 @@ fn check_host(parts: &Parts) -> Result<(), Fault> {
             "the request must name exactly one host",
         ));
     }
-    if first.is_some_and(|host| !host.as_bytes().iter().all(is_of_host)) {
+    if first.is_some_and(|host| !host.as_bytes().iter().copied().all(is_of_host)) {
         return Err(Fault::new(
             Code::BadRequest,
             "the host has characters that no host may have",
@@ -240,8 +240,8 @@ fn check_host(parts: &Parts) -> Result<(), Fault> {
 }
 
 /// Tells whether a byte can be part of a host and its port.
-fn is_of_host(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+,;=".contains(byte)
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+,;=".contains(&byte)
 }
 
 fn options(allow: &str) -> Reply {

@@ -41,6 +41,9 @@ pub(crate) const TABLES: &[&[HostFn]] = &[
     decimal::TABLE,
 ];
 
+/// How many outgoing calls a call may have under way; further ones wait their turn.
+pub(in crate::script) const AT_ONCE: usize = 6;
+
 /// Splits a path into its namespace or class and its last part; the namespace of `invoke` is empty.
 pub(crate) fn split(path: &'static str) -> (&'static str, &'static str) {
     path.rsplit_once('.').unwrap_or(("", path))

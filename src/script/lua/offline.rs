@@ -14,6 +14,7 @@ use crate::contract::{
     Call, Command, Connections, Core, Ctx, Declaration, Entry, KeyValue, Limits, Ports, Request,
     Running, Services, Settings,
 };
+use crate::script::host;
 
 struct Offline;
 
@@ -89,7 +90,7 @@ pub(crate) fn call(path: &str) -> Option<Rc<Call>> {
     };
     Some(Rc::new(Call {
         core: Rc::new(Core::new(0)),
-        outgoing_turns: Semaphore::new(ctx.limits.outgoing_at_once),
+        outgoing_turns: Semaphore::new(host::AT_ONCE),
         ctx,
         service: Arc::new(service),
         log_used: Cell::new(0),

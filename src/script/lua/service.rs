@@ -16,6 +16,7 @@ use crate::contract::{
     SourceSet,
 };
 use crate::script::conduct::Conduct;
+use crate::script::host;
 use crate::script::lua::diagnostic;
 use crate::script::lua::entry::Entry;
 use crate::script::lua::poll::{Bounds, Metered};
@@ -346,7 +347,7 @@ fn ours(fault: Fault) -> Fault {
 fn call_of(core: &Rc<Core>, ctx: Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
     Rc::new(Call {
         core: Rc::clone(core),
-        outgoing_turns: Semaphore::new(ctx.limits.outgoing_at_once),
+        outgoing_turns: Semaphore::new(host::AT_ONCE),
         ctx,
         service: Arc::clone(declaration),
         log_used: Cell::new(0),

@@ -742,6 +742,10 @@ fn a_response_header_is_one_header_however_its_name_is_written() {
     ] {
         assert_eq!(headers(code), sent, "{code}");
     }
+}
+
+#[test]
+fn response_headers_that_cannot_be_told_apart_or_sent_are_refused() {
     for (code, wanted) in [
         (
             "ctx.response.headers = { ['X-A'] = 1, ['x-a'] = 2 }",
