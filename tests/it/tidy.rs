@@ -529,10 +529,11 @@ const LOG_TEXTS: &[(&str, &str)] = &[
 fn log_calls(text: &str) -> Vec<&str> {
     let mut calls = Vec::new();
     for level in ["error!(", "warn!(", "info!(", "debug!(", "trace!("] {
-        for (start, _) in text.match_indices(level) {
-            let before = text[..start].chars().next_back();
-            if !before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
-                calls.push(arguments(&text[start + level.len()..]));
+        for (start, found) in text.match_indices(level) {
+            let (before, from) = text.split_at(start);
+            let part_of_a_name = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if !part_of_a_name {
+                calls.push(arguments(from.split_at(found.len()).1));
             }
         }
     }
@@ -552,7 +553,7 @@ fn arguments(text: &str) -> &str {
             _ => {}
         }
         if open == 0 {
-            return &text[..at];
+            return text.split_at(at).0;
         }
     }
     text

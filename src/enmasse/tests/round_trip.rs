@@ -350,8 +350,8 @@ fn a_secret_that_an_export_left_out_stays_where_it_is_stored_and_nowhere_else() 
             stored,
         };
         let (set, warnings) = load(&one("all.yaml", text), &against).unwrap();
-        let bodies: Vec<_> = set.objects.iter().map(|wanted| wanted.body["key"].clone());
-        (bodies, warnings.len())
+        let bodies = set.objects.iter().map(|wanted| wanted.body["key"].clone());
+        (bodies.collect::<Vec<_>>(), warnings.len())
     };
     assert_eq!(
         applied(&text, &stored),
