@@ -7,10 +7,9 @@ use crate::base::{Code, Fault, Faults, Place};
 use crate::contract::AnyKind;
 use crate::enmasse::extract::extract;
 use crate::enmasse::node::Node;
-use crate::enmasse::sections::{self, did_you_mean};
 use crate::enmasse::source::{SourceText, Sources, Spot};
 use crate::enmasse::validate::{Against, MAX_FAULTS, inspect};
-use crate::enmasse::wanted::{Wanted, WantedSet};
+use crate::enmasse::wanted::WantedSet;
 use crate::enmasse::{overlay, yaml};
 
 const ENDINGS: &[&str] = &["yaml", "yml", "json"];
@@ -56,36 +55,9 @@ pub(crate) fn load(
 ) -> Result<(WantedSet, Vec<Fault>), Faults> {
     let (mut set, faults) = parse(files, against.kinds)?;
     let mut found = inspect(&mut set, against);
-    found.warnings.extend(overlay_only(&set, files));
     found.faults.extend(faults.0);
     found.faults.sort_by_key(|fault| position(fault, files));
     found.into_result().map(|warnings| (set, warnings))
-}
-
-/// Returns a warning for each object that an overlay adds: most often its name is misspelt, and what it was meant to
-/// change stays as it is. Not refused, since an overlay may have objects of its own.
-fn overlay_only(set: &WantedSet, files: &Files) -> Vec<Fault> {
-    let (added, base): (Vec<&Wanted>, Vec<&Wanted>) = set.objects.iter().partition(|wanted| {
-        let path = &wanted.places.object().place.path;
-        files.overlays.iter().any(|text| text.path == *path)
-    });
-    let warning = |wanted: &Wanted| {
-        let group = sections::group_of(&wanted.id.kind);
-        let others = base
-            .iter()
-            .filter(|other| sections::group_of(&other.id.kind) == group);
-        let message = format!("{}: only the overlay has it; it is added", wanted.id);
-        let fault = Fault::new(Code::ConfigReference, message);
-        let fault = match did_you_mean(
-            wanted.id.name.as_str(),
-            others.map(|other| other.id.name.as_str()),
-        ) {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        };
-        set.sources.locate(fault, wanted.places.object())
-    };
-    added.into_iter().take(MAX_FAULTS).map(warning).collect()
 }
 
 /// Takes the objects out of the texts. `Err` when a text could not be read to its end: what it

@@ -68,11 +68,9 @@ async fn apply(mode: Mode, configuration: &Configuration) -> Result<(), Faults> 
     };
     let applied = configuration.apply(&selection, mode.name()).await?;
     for warning in &applied.planned.warnings {
-        let diagnostic = warning.block().replacen("error", "warning", 1);
         tracing::warn!(
             code = warning.code_text(),
             error = warning.message(),
-            diagnostic,
             "Configuration warning."
         );
     }

@@ -108,7 +108,6 @@ impl Ground {
         let tls = self.tls()?;
         let made = self.plane(&registry, &ports, tls.clone())?;
         let (shared, dispatch) = (made.shared, made.dispatch);
-        // Set once, here.
         drop(plane.set(Arc::clone(&shared)));
         let direct = self.direct(&dispatch, &registry, ports);
         let scheduler = self.scheduler(&store, &direct);
@@ -137,15 +136,13 @@ impl Ground {
             stop: CancellationToken::new(),
         });
         self.open(&parts, &shared, &dispatch).await?;
-        let tasks = self.tasks.clone();
-        let mode = self.mode;
         Ok(Server {
-            mode,
+            mode: self.mode,
             parts,
             shared,
             store,
             kvdb,
-            tasks,
+            tasks: self.tasks.clone(),
             cores: made.cores,
             partner,
             took: started.elapsed(),

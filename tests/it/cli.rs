@@ -651,7 +651,7 @@ return {
     server.write("scripts/ways.lua", text);
     server
         .log()
-        .wait("ways.ill  Service deployed.     revision=2");
+        .wait("ways.ill  Service deployed.      revision=2");
     assert_eq!(invoke(&["ways.ill"]).code, 1);
     assert_eq!(calls("ways.ill"), 2);
 }

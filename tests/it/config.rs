@@ -86,25 +86,6 @@ fn validate_reports_every_problem_at_once_with_its_place() {
 }
 
 #[test]
-fn a_misspelt_name_in_the_overlay_is_warned_of() {
-    let server = project();
-    let overlay = "version: 1\nchannels:\n  - { name: on, service: echo, http: { path: /on }, security: none }\n";
-    server.write("config/objects.dev.yaml", overlay);
-    let checked = server.kladka(&["config", "validate"]);
-    assert_eq!(checked.code, 0, "{}", checked.err);
-    for text in [
-        "warning[KL-C105]",
-        "config/objects.dev.yaml:3:",
-        "Did you mean `one`?",
-    ] {
-        assert!(checked.err.contains(text), "no {text}: {}", checked.err);
-    }
-    let server = server.start();
-    server.log().wait("only the overlay has it");
-    becomes(&server, "/on", 200);
-}
-
-#[test]
 fn what_is_defined_twice_is_named_with_both_places() {
     let project = project();
     project.write(
