@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::base::{Fault, Value};
-use crate::contract::{Arg, Args, Call, Effect, HostCall, HostFn, Receiver, Type};
+use crate::contract::{Arg, Args, Call, Declaration, Effect, HostCall, HostFn, Receiver, Type};
+use crate::script::host::mask;
 
 /// The longest line, in bytes.
 const MAX_LINE: usize = 8 << 10;
@@ -75,12 +76,13 @@ pub(crate) enum Level {
 }
 
 fn write(call: &Rc<Call>, level: Level, mut args: Args) -> Value {
-    let format = show(&args.take(0));
+    let shown = |value: &Value| show(value, &call.service);
+    let format = shown(&args.take(0));
     let values = args.rest(1);
     let line = if values.is_empty() {
         format
     } else {
-        fill(&format, &values)
+        fill(&format, &values, shown)
     };
     emit(call, level, &line);
     Value::Null
@@ -134,7 +136,7 @@ fn escape(line: &str) -> String {
 }
 
 /// Fills `%s`, `%d` and their like with values; what does not fit stays as it is, for a log line must never fail.
-fn fill(format: &str, values: &[Value]) -> String {
+fn fill(format: &str, values: &[Value], shown: impl Fn(&Value) -> String) -> String {
     let mut values = values.iter();
     let mut line = String::with_capacity(format.len() + 32);
     let mut rest = format;
@@ -148,7 +150,7 @@ fn fill(format: &str, values: &[Value]) -> String {
         match chars.next() {
             Some('%') if flags.is_empty() => line.push('%'),
             Some(kind @ ('s' | 'd' | 'i' | 'f' | 'g' | 'q' | 'x')) => match values.next() {
-                Some(value) => line.push_str(&one(kind, flags, value)),
+                Some(value) => line.push_str(&one(kind, flags, value, &shown)),
                 None => line.extend(['%', kind]),
             },
             Some(other) => line.extend(["%", flags, &other.to_string()]),
@@ -163,7 +165,7 @@ fn fill(format: &str, values: &[Value]) -> String {
     line
 }
 
-fn one(kind: char, flags: &str, value: &Value) -> String {
+fn one(kind: char, flags: &str, value: &Value, shown: impl Fn(&Value) -> String) -> String {
     let text = match (kind, value) {
         ('f', Value::Float(number)) => {
             let digits = flags
@@ -172,8 +174,8 @@ fn one(kind: char, flags: &str, value: &Value) -> String {
             format!("{number:.*}", digits.unwrap_or(6_usize).min(99))
         }
         ('x', Value::Int(number)) => format!("{number:x}"),
-        ('q', value) => format!("{:?}", show(value)),
-        (_, value) => show(value),
+        ('q', value) => format!("{:?}", shown(value)),
+        (_, value) => shown(value),
     };
     let width = flags.split('.').next().unwrap_or_default();
     let zeros = width.starts_with('0');
@@ -186,14 +188,14 @@ fn one(kind: char, flags: &str, value: &Value) -> String {
     }
 }
 
-/// Returns a value as a person reads it; maps and lists as JSON.
-fn show(value: &Value) -> String {
+/// Returns a value as a person reads it; maps and lists as JSON, without what the service declared as sensitive.
+fn show(value: &Value, service: &Declaration) -> String {
     match value {
         Value::Null => "nil".to_owned(),
         Value::Handle(handle) => format!("{handle:?}"),
         value => match value.to_text() {
             Some(text) => text.into(),
-            None => serde_json::Value::from(value).to_string(),
+            None => mask::masked(value, service).to_string(),
         },
     }
 }
@@ -205,6 +207,7 @@ mod tests {
     #[test]
     fn formats_are_filled_and_never_fail() {
         let values = [Value::text("k"), Value::Int(7), Value::Float(1.5)];
+        let shown = |value: &Value| value.to_text().unwrap().to_string();
         for (format, wanted) in [
             ("Key %s set to %d", "Key k set to 7"),
             ("%s %02d %.2f", "k 07 1.50"),
@@ -213,7 +216,7 @@ mod tests {
             ("%z %s %", "%z k %"),
             ("%s%s%s%s", "k71.5%s"),
         ] {
-            assert_eq!(fill(format, &values), wanted, "{format}");
+            assert_eq!(fill(format, &values, shown), wanted, "{format}");
         }
     }
 

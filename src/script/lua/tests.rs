@@ -1717,8 +1717,8 @@ fn a_call_dropped_while_it_runs_in_parallel_leaves_the_vm_usable() {
     });
 }
 
-#[test]
-fn log_lines_carry_the_call_and_cannot_be_forged() {
+/// Returns what a test writes to the log.
+fn logged(test: impl FnOnce()) -> String {
     use std::io::Write;
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -1741,11 +1741,41 @@ fn log_lines_carry_the_call_and_cannot_be_forged() {
         .without_time()
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::subscriber::with_default(subscriber, test);
+    let text = lines.0.lock().unwrap().clone();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_logged_table_hides_what_is_declared_sensitive() {
+    let code = "return service { name = 't', models = { O = { 'pin:int!', 'holder' } },
+        input = { 'o:O', 'token!' }, handle = function(ctx)
+            local input = ctx.request.input
+            ctx.log:info('got %s', input)
+            ctx.log:warn(input)
+            ctx.log:error('%q', { seen = { input.o } })
+        end }";
+    let text = logged(|| {
+        on_core(async {
+            let world = World::new(&[("scripts/t.lua", code)]);
+            let card = map(&[("pin", Value::Int(1234)), ("holder", Value::text("Ada"))]);
+            let input = map(&[("o", card), ("token", Value::text("t0ken"))]);
+            world.call("t", input).await.unwrap();
+        });
+    });
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for line in text.lines() {
+        assert!(!line.contains("1234") && !line.contains("t0ken"), "{line}");
+        assert!(line.contains("Ada") && line.contains("***"), "{line}");
+    }
+}
+
+#[test]
+fn log_lines_carry_the_call_and_cannot_be_forged() {
+    let text = logged(|| {
         run("ctx.log:info('Key %s set to %s', 'k', 1.5) ctx.log.warn('a\\nERROR b') print('p', 1, nil)
             for i = 1, 100 do ctx.log:info(string.rep('x', 2000)) end");
     });
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let mut lines = text.lines();
     let start = |level: &str| format!("{level} kladka::script: ");
     for (level, message) in [
