@@ -66,7 +66,7 @@ pub enum Type {
     Text,
     /// Anything.
     Any,
-    /// A list.
+    /// A list of the host's own making: where a member is missing it has a gap.
     List,
     /// A map.
     Map,

@@ -199,6 +199,10 @@ impl Fitter {
     ) -> Option<Value> {
         let members = match value {
             Value::List(members) => members,
+            Value::Null => {
+                self.wrong(ty, &value, hide, path);
+                return None;
+            }
             Value::Map(map) if map.is_empty() && self.side == Side::Output => Vec::new(),
             // XML cannot tell a list of one from a single value.
             one if self.side == Side::Input => {
@@ -307,6 +311,7 @@ fn scalar(ty: &Ty, side: Side, value: Value) -> Result<Value, Value> {
         (Ty::Bytes, Value::Text(text)) if side == Side::Output => {
             Some(Value::Bytes(text.as_bytes().to_vec().into()))
         }
+        (_, Value::Null) => None,
         (Ty::Text, _) if side == Side::Output => text_of(&value),
         (_, Value::Text(text)) => from_text(ty, text),
         (Ty::Int, Value::Float(number)) => scalar::int_of_float(*number).map(Value::Int),

@@ -164,6 +164,7 @@ const BAD_INPUT: &[(&str, &str, Code, &str)] = &[
     ("enum(a|b)", "1", Code::InputType, ""),
     ("int[]", r#"[1,"x"]"#, Code::InputType, "/1"),
     ("int[]", "[null]", Code::InputType, "/0"),
+    ("any[][]", "[[null],null]", Code::InputType, "/1"),
     ("int[][]", r#"[[1],[2,"x"]]"#, Code::InputType, "/1/1"),
     ("int(1900..2100)", "1899", Code::InputConstraint, ""),
     (
@@ -415,6 +416,11 @@ fn output_that_breaks_the_declaration_is_our_fault_and_says_why_in_the_log() {
             "output `/raet` is not declared, did you mean `rate`?",
         ),
         (r#""rate""#, "{}", "output `/rate` is required"),
+        (
+            r#""rates:text[]""#,
+            r#"{"rates":["1.22",null]}"#,
+            "output `/rates/1` must be a text, got null",
+        ),
         (
             r#""rate:decimal""#,
             r#"{"rate":"abc"}"#,

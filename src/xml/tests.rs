@@ -685,15 +685,20 @@ fn many_names_do_not_cost_their_square() {
 fn values_become_elements() {
     let value = serde_json::json!({
         "rate": "1.22", "n": 3, "no": null, "tags": ["a", "b & c"], "none": [],
-        "sub": {"x": true, "y": {}}, "grid": [[1, 2], [3]],
+        "sub": {"x": true, "y": {}}, "grid": [[1, 2], [3]], "gap": [null, 1],
     });
     let mut writer = Writer::new();
     writer.start("r");
     write_content(&mut writer, &Value::from(&value)).unwrap();
     writer.end();
     let expected = "<r><rate>1.22</rate><n>3</n><tags>a</tags><tags>b &amp; c</tags>\
-        <sub><x>true</x><y/></sub><grid><item>1</item><item>2</item></grid><grid><item>3</item></grid></r>";
-    assert_eq!(writer.finish(), expected);
+        <sub><x>true</x><y/></sub><grid><item>1</item><item>2</item></grid><grid><item>3</item></grid>\
+        <gap xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:nil=\"true\"/><gap>1</gap></r>";
+    let written = writer.finish();
+    assert_eq!(written, expected);
+    let read = doc(&written).to_value();
+    let gap = read.as_map().and_then(|map| map.get("gap"));
+    assert_eq!(gap, Some(&Value::List(vec![Value::Null, "1".into()])));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::base::{Map, Text, Value};
 use crate::xml::Node;
 
 /// The namespace of `xsi:nil`.
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Returns the content of an element; of a document, that of its root element.
 pub(super) fn of(node: &Node) -> Value {

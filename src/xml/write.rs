@@ -1,7 +1,8 @@
 //! Values to XML, the mirror of the plain mapping: maps nest, lists repeat their name, null is left
-//! out.
+//! out; in a list, where it has a place, it is an element with `xsi:nil`.
 
 use crate::base::{Code, Fault, Map, Value};
+use crate::xml::value::XSI;
 use crate::xml::{Writer, chars};
 
 /// How deep values may nest: as deep as we read.
@@ -26,10 +27,21 @@ fn named(writer: &mut Writer, name: &str, value: &Value, depth: usize) -> Result
         Value::List(list) => list.iter().try_for_each(|member| match member {
             // A list within a list needs an element of its own, or both would run together.
             Value::List(_) => one(writer, name, member, depth),
+            Value::Null => {
+                nil(writer, name);
+                Ok(())
+            }
             _ => named(writer, name, member, depth),
         }),
         _ => one(writer, name, value, depth),
     }
+}
+
+fn nil(writer: &mut Writer, name: &str) {
+    writer.start(name);
+    writer.attribute("xmlns:xsi", XSI);
+    writer.attribute("xsi:nil", "true");
+    writer.end();
 }
 
 fn one(writer: &mut Writer, name: &str, value: &Value, depth: usize) -> Result<(), Fault> {

@@ -436,6 +436,29 @@ fn no_digit_is_lost() {
 }
 
 #[test]
+fn a_null_in_a_list_comes_back_at_its_place() {
+    let server = server();
+    for body in [
+        "[1,null]",
+        "[null]",
+        "[null,1]",
+        r#"{"a":[1,null,3]}"#,
+        r#"[[null,"x"],{"b":[]},null]"#,
+    ] {
+        let reply = post(&server, "/echo", "application/json", body);
+        assert_eq!((reply.status, &*reply.body), (200, body));
+    }
+    let declared = post(
+        &server,
+        "/items/1",
+        "application/json",
+        r#"{"tags":["a",null]}"#,
+    );
+    assert_eq!(declared.status, 400, "{}", declared.body);
+    assert_eq!(declared.json()["errors"][0]["pointer"], "/tags/1");
+}
+
+#[test]
 fn a_megabyte_of_json_comes_back_as_it_went() {
     let server = server();
     let rows: Vec<_> = (0..20_000)

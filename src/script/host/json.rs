@@ -19,8 +19,8 @@ pub(crate) const TABLE: &[HostFn] = &[
         }],
         returns: Type::Any,
         effect: Effect::Pure,
-        doc: "Reads a JSON text. Integers of 64 bits stay exact, null is absent, and names given twice \
-              are an error.",
+        doc: "Reads a JSON text. Integers of 64 bits stay exact, and names given twice are an error. Null is \
+              absent; as a member of a list it is `json.null`.",
         examples: &[
             Example {
                 lua: r#"json.parse('{"rate": "1.22"}').rate"#,
@@ -45,7 +45,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         }],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns a value as JSON text. Decimals, dates and UUIDs become texts.",
+        doc: "Returns a value as JSON text. Decimals, dates and UUIDs become texts, `json.null` becomes null.",
         examples: &[Example {
             lua: "json.encode({ 1, 2 })",
             rhai: "json.encode([1, 2])",

@@ -160,7 +160,10 @@ impl Bound {
     }
 
     fn leave(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
-        let value = self.bridge.answer(lua, value)?;
+        let value = match self.function.returns {
+            Type::List => self.bridge.gapped(lua, value)?,
+            _ => self.bridge.answer(lua, value)?,
+        };
         if let (Type::Each, mlua::Value::Table(list)) = (self.function.returns, &value) {
             list.set_metatable(Some(self.bridge.each.clone()))?;
         }

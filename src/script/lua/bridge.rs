@@ -8,7 +8,7 @@ use mlua::{Function, Lua, LuaString, Table};
 
 use crate::base::{Code, Fault, LocalBoxFuture};
 use crate::script::lua::diagnostic;
-use crate::script::lua::object::Raised;
+use crate::script::lua::object::{JsonNull, Raised};
 use crate::script::meter::Meter;
 
 /// The helpers of one VM. Closures of the VM share it.
@@ -27,6 +27,8 @@ pub(crate) struct Bridge {
     pub(crate) big: mlua::Value,
     /// Whether the key/value store has to be waited for.
     pub(crate) waits: bool,
+    /// What a null is in a list, the `json.null` of scripts.
+    pub(crate) null: mlua::Value,
     /// The metatable of lists that `for` walks directly.
     pub(crate) each: Table,
     /// The metatable of empty lists, by which they are known as lists when they come back.
@@ -90,6 +92,7 @@ impl Bridge {
             exact: helpers.get("exact")?,
             either: helpers.get("either")?,
             big,
+            null: mlua::Value::UserData(lua.create_userdata(JsonNull)?),
             each: helpers.get("each")?,
             list: helpers.get("list")?,
             headers: helpers.get("headers")?,

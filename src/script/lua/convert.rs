@@ -1,15 +1,16 @@
 //! Values between the host and Luau, in both directions, exactly.
 //!
 //! Into Luau: integers beyond ±2^53 become Luau's `integer`, decimals and larger integers immutable userdata, dates
-//! and UUIDs text, bytes strings. Out of Luau: a table with the keys 1 to n is a list, any other a map sorted by
-//! name; an empty one is a map unless the host gave it as a list. No script code runs: tables are walked raw.
+//! and UUIDs text, bytes strings. Null is nil, but in a list it is `json.null`, for nil would take its place away. Out of
+//! Luau: a table with the keys 1 to n is a list, any other a map sorted by name; an empty one is a map unless the host
+//! gave it as a list. No script code runs: tables are walked raw.
 
 use bytes::Bytes;
 use mlua::Lua;
 
 use crate::base::{Code, Fault, Handle, Map, Text, Value};
 use crate::script::lua::bridge::Bridge;
-use crate::script::lua::object::{Exact, Held, Raised};
+use crate::script::lua::object::{Exact, Held, JsonNull, Raised};
 
 /// The largest integer that a double holds exactly.
 const DOUBLE_MAX: i64 = 1 << 53;
@@ -50,18 +51,29 @@ impl Bridge {
             Value::Handle(handle) => lua
                 .create_any_userdata(Held(handle))
                 .map(mlua::Value::UserData),
-            Value::List(list) => self.push_list(lua, list, depth).map(mlua::Value::Table),
+            Value::List(list) => self
+                .push_list(lua, list, &self.null, depth)
+                .map(mlua::Value::Table),
             Value::Map(map) => self.push_map(lua, map, depth).map(mlua::Value::Table),
         }
     }
 
-    fn push_list(&self, lua: &Lua, list: Vec<Value>, depth: usize) -> mlua::Result<mlua::Table> {
+    fn push_list(
+        &self,
+        lua: &Lua,
+        list: Vec<Value>,
+        missing: &mlua::Value,
+        depth: usize,
+    ) -> mlua::Result<mlua::Table> {
         let table = lua.create_table_with_capacity(list.len(), 0)?;
         if list.is_empty() {
             table.set_metatable(Some(self.list.clone()))?;
         }
         for (index, member) in list.into_iter().enumerate() {
-            self.place(lua, &table, index + 1, member, depth)?;
+            match member {
+                Value::Null => table.raw_set(index + 1, missing)?,
+                member => self.place(lua, &table, index + 1, member, depth)?,
+            }
         }
         Ok(table)
     }
@@ -103,6 +115,16 @@ impl Bridge {
                 Value::Null => Ok(()),
                 _ => table.raw_set(key, self.push(lua, value, depth + 1)?),
             },
+        }
+    }
+
+    /// Returns a list of the host, which is no data of a message: where a member is missing it has a gap.
+    pub(crate) fn gapped(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
+        match value {
+            Value::List(list) => self
+                .push_list(lua, list, &mlua::Value::Nil, 0)
+                .map(mlua::Value::Table),
+            other => self.to_lua(lua, other),
         }
     }
 
@@ -219,6 +241,9 @@ impl<'a> Reader<'a> {
         if let Ok(exact) = data.borrow::<Exact>() {
             return Ok(exact.0.clone());
         }
+        if data.is::<JsonNull>() {
+            return Ok(Value::Null);
+        }
         if let Ok(held) = data.borrow::<Held>() {
             return Ok(Value::Handle(Handle::clone(&held.0)));
         }
@@ -270,7 +295,8 @@ impl<'a> Reader<'a> {
             .zip(&members)
             .all(|(wanted, (index, _))| *index == wanted);
         if !dense {
-            return Err(self.refuse("has holes: a list needs all keys from 1"));
+            let fault = self.refuse("has holes: a list needs all keys from 1");
+            return Err(fault.hint("Put `json.null` where a list shall hold a null."));
         }
         for (index, member) in members {
             self.path.push(Step::Index(index));

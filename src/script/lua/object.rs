@@ -20,6 +20,15 @@ pub(crate) struct Held(pub(crate) Handle);
 #[derive(Clone)]
 pub(crate) struct Raised(pub(crate) Fault);
 
+/// A null that stands in a list; each VM has one, so that `==` finds it.
+pub(crate) struct JsonNull;
+
+impl UserData for JsonNull {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok("null"));
+    }
+}
+
 impl Exact {
     /// Returns it as a decimal.
     fn decimal(&self) -> Decimal {

@@ -149,6 +149,13 @@ const TABLE: &[HostFn] = &[
         }),
     ),
     host(
+        "probe.gapped",
+        Receiver::Library,
+        Type::List,
+        Effect::Pure,
+        HostCall::Now(|_, _| Ok(Value::List(vec![Value::Null, Value::Int(2)]))),
+    ),
+    host(
         "probe.node",
         Receiver::Library,
         Type::Object("test.node"),
@@ -578,6 +585,49 @@ fn a_value_passes_both_ways_unchanged() {
         let answer = world.call("t", Value::Int(i64::MAX)).await.unwrap();
         assert_eq!(answer.value, map(&[("r", Value::Int(i64::MAX))]));
     });
+}
+
+#[test]
+fn a_null_keeps_its_place_in_a_list() {
+    let lists = [
+        "[1,null]",
+        "[null]",
+        "[null,1]",
+        r#"{"a":[1,null,3]}"#,
+        "[[null,[null]],null]",
+    ];
+    on_core(async {
+        let echo = body("ctx.response.payload = ctx.request.input");
+        let again = body(
+            "ctx.response.payload.r = json.encode(json.parse(json.encode(ctx.request.input)))",
+        );
+        for text in lists {
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            let value = Value::from(&json);
+            let world = World::new(&[("scripts/t.lua", &echo)]);
+            let answer = world.call("t", value.clone()).await.unwrap();
+            assert_eq!(answer.value, value, "{text}");
+            let world = World::new(&[("scripts/t.lua", &again)]);
+            let answer = world.call("t", value).await.unwrap();
+            assert_eq!(answer.value, map(&[("r", Value::text(text))]));
+        }
+    });
+    for (code, wanted) in [
+        ("json.parse('[1,null,3]')[2] == json.null", "true"),
+        ("#json.parse('[null,null]')", "2"),
+        ("json.parse('{\"a\":null}').a", "nil"),
+        ("json.parse('null')", "nil"),
+        ("json.null", "null"),
+        (
+            "json.encode({ a = json.null, b = { json.null } })",
+            r#"{"a":null,"b":[null]}"#,
+        ),
+        // A list of the host is no data: what is missing there is nil, so that `if` finds it.
+        ("probe.gapped()[1]", "nil"),
+    ] {
+        let got = result(&format!("ctx.response.payload.r = tostring({code})"));
+        assert_eq!(got, Value::text(wanted), "{code}");
+    }
 }
 
 #[test]

@@ -150,6 +150,9 @@ fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
         }
         globals.raw_get::<Table>(space)?.raw_set(name, made)?;
     }
+    if let Some(json) = globals.raw_get::<Option<Table>>("json")? {
+        json.raw_set("null", &bridge.null)?;
+    }
     names
         .into_iter()
         .try_for_each(|space| context::seal(lua, &globals.raw_get(space)?, space, &[]))
