@@ -11,6 +11,7 @@ mod export;
 mod extract;
 mod files;
 mod kept;
+mod mend;
 mod node;
 mod normal;
 mod overlay;

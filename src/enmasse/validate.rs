@@ -9,6 +9,7 @@ use crate::contract::{AnyKind, ObjectId, StoredObject};
 use crate::enmasse::catalog::{Catalog, Index};
 use crate::enmasse::conform::{Part, conform, dotted};
 use crate::enmasse::kept::keep_secrets;
+use crate::enmasse::mend::{Mended, mend};
 use crate::enmasse::sections::{self, did_you_mean};
 use crate::enmasse::source::{Sources, Spot};
 use crate::enmasse::wanted::{Wanted, WantedSet};
@@ -128,9 +129,13 @@ impl Inspection<'_> {
                 .hint("Set it; until then the object refuses every caller.");
             self.warn(&fault, wanted.places.value(&problem.pointer));
         }
-        let reported = |pointer: &str| {
-            wanted.places.is_unusable(pointer) || problems.iter().any(|p| p.pointer == pointer)
-        };
+        let unread: Vec<String> = problems
+            .iter()
+            .map(|problem| &problem.pointer)
+            .chain(wanted.places.unusable())
+            .cloned()
+            .collect();
+        let reported = |pointer: &str| unread.iter().any(|known| known == pointer);
         let issues = conform(&resolved.body, Schema::new(schema), &wanted.body, &reported);
         for issue in &issues {
             let spot = match issue.part {
@@ -141,9 +146,8 @@ impl Inspection<'_> {
             self.report(&issue.fault, spot);
         }
         self.references(schema, &resolved.body, &reported);
-        if issues.is_empty() && problems.is_empty() {
-            self.kinds_own(kind, &resolved.body);
-        }
+        let mended = mend(&resolved.body, Schema::new(schema), &issues, &unread);
+        self.kinds_own(kind, &mended);
     }
 
     fn references(&mut self, schema: &Value, body: &Value, reported: &dyn Fn(&str) -> bool) {
@@ -161,13 +165,17 @@ impl Inspection<'_> {
     }
 
     /// Asks the kind for what its schema cannot say. Its faults may name the field by pointer.
-    fn kinds_own(&mut self, kind: &dyn AnyKind, body: &Value) {
-        let Err(faults) = kind.normal(body) else {
+    fn kinds_own(&mut self, kind: &dyn AnyKind, mended: &Mended) {
+        let Err(faults) = kind.normal(&mended.body) else {
             return;
         };
         for fault in &faults.0 {
             let pointer = fault.field_errors().first().map(FieldError::pointer);
-            let spot = match pointer.or_else(|| mentioned(fault.message(), body)) {
+            let pointer = pointer.or_else(|| mentioned(fault.message(), &mended.body));
+            if mended.is_about(fault, pointer.as_deref()) {
+                continue;
+            }
+            let spot = match pointer {
                 Some(pointer) => self.wanted.places.value(&pointer),
                 None => self.wanted.places.object(),
             };

@@ -75,9 +75,9 @@ impl Places {
         })
     }
 
-    /// Tells whether a value was reported already when it was read.
-    pub(crate) fn is_unusable(&self, pointer: &str) -> bool {
-        self.unusable.iter().any(|known| known == pointer)
+    /// Returns the pointers of values that were reported already when they were read.
+    pub(crate) fn unusable(&self) -> &[String] {
+        &self.unusable
     }
 
     /// Adds the places of a key's value and of everything in it.

@@ -86,6 +86,60 @@ fn validate_reports_every_problem_at_once_with_its_place() {
 }
 
 #[test]
+fn what_types_cannot_say_is_reported_beside_wrong_types() {
+    let project = TestServer::project("blank");
+    project.write(
+        "config/objects.yaml",
+        "version: 1
+channels:
+  - name: one
+    service: echo
+    http: { path: a, methods: GET }
+    format: yaml
+    security: none
+    rate_limit: { limit: 0, per: 1 }
+    body_limit: 1GiB
+    timeout: 3
+  - name: two
+    service: echo
+    http: { path: 7 }
+    format: json
+    security: none
+jobs:
+  - { name: j, service: echo, every: 5, timezone: Mars/X, overlap: skp, repeats: 3 }
+  - { name: k, service: echo, evry: 1h }
+",
+    );
+    let checked = project.kladka(&["config", "validate", "--json"]);
+    let report = json(&checked);
+    let told = report["errors"].as_array().unwrap().iter().map(|error| {
+        let text = |key: &str| error[key].as_str().unwrap();
+        let place = text("place").strip_prefix("config/objects.yaml:").unwrap();
+        format!("{place} {}", text("message"))
+    });
+    let mut told: Vec<String> = told.collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "10:14 channel.http one: 'timeout' must be a duration, not the number 3",
+            "13:19 channel.http two: 'http.path' must be a text, not the number 7",
+            "17:38 job j: 'every' must be a duration, not the number 5",
+            "17:51 job j: timezone 'Mars/X' is not known",
+            "17:68 job j: 'overlap' must be one of skip, queue, allow, cancel, not 'skp'",
+            "18:31 job k: unknown key 'evry'",
+            "5:19 channel.http one: path 'a' must begin with a slash",
+            "5:31 channel.http one: 'http.methods' must be a list, not 'GET'",
+            "6:13 channel.http one: there is no format 'yaml'; there are json, xml, soap, csv, form, raw",
+            "8:17 channel.http one: rate_limit: limit and per must be above zero",
+            "8:34 channel.http one: 'rate_limit.per' must be a duration, not the number 1",
+            "9:17 channel.http one: body_limit 1GiB must be between 1B and 64MiB",
+        ],
+        "nothing is said of stand-ins"
+    );
+}
+
+#[test]
 fn what_is_defined_twice_is_named_with_both_places() {
     let project = project();
     project.write(

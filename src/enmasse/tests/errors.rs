@@ -160,6 +160,12 @@ fn anchors_aliases_tags_and_merge_keys_are_all_refused() {
               |                     ^
                = help: Add `service: …`.
 
+            error[KL-C106]: job c: a job needs exactly one of `every` and `cron`
+              --> config/objects.yaml:4:21
+              |
+            4 |   - { <<: *a, name: c }
+              |                     ^
+
             error[KL-C100]: tags are not accepted
               --> config/objects.yaml:5:5
               |
