@@ -97,8 +97,26 @@ fn decoded(part: &[u8]) -> Result<Text, Fault> {
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
+    if let Some(sign) = loose_percent(&spaced) {
+        let message = format!("the form holds `{sign}`, which is no percent-encoded byte");
+        let fault = Fault::new(Code::Malformed, message);
+        return Err(fault.hint("Write a percent sign as `%25`."));
+    }
     let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
     let text = String::from_utf8(bytes);
     text.map(Text::from)
         .map_err(|_ignored| Fault::new(Code::Malformed, "the form holds bytes that are not UTF-8"))
+}
+
+/// Returns the first percent sign that two hexadecimal digits do not follow, with what does.
+fn loose_percent(part: &[u8]) -> Option<String> {
+    let signs = memchr::memchr_iter(b'%', part);
+    let loose = signs.map(|at| part.get(at..part.len().min(at + 3)).unwrap_or_default());
+    let mut loose = loose.filter(|sign| match sign {
+        [_, digits @ ..] => digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit),
+        [] => false,
+    });
+    loose
+        .next()
+        .map(|sign| String::from_utf8_lossy(sign).escape_debug().to_string())
 }

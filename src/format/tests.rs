@@ -252,6 +252,18 @@ fn a_form_is_read_strictly_and_answered_as_json() {
         r#"{"a":["1","2"],"b":"x y ż","c":"","":"d"}"#
     );
     assert_eq!(read(b"a=%ff").unwrap_err().code(), Code::Malformed);
+    for (body, sign) in [
+        (&b"a=%zz"[..], "`%zz`"),
+        (b"a=1%", "`%`"),
+        (b"a=%4", "`%4`"),
+        (b"b=%41&%4g=1", "`%4g`"),
+        (b"a=%+41", "`% 4`"),
+        (b"a=%\xff\n", "`%\u{fffd}\\n`"),
+    ] {
+        let fault = read(body).unwrap_err();
+        assert_eq!(fault.code(), Code::Malformed, "{sign}");
+        assert!(fault.message().contains(sign), "{sign}: {fault}");
+    }
     let many = "a=1&".repeat(1_001);
     assert_eq!(read(many.as_bytes()).unwrap_err().code(), Code::TooDeep);
     let reply = encode(&*form, answer(r#"{"rate":"1.22"}"#)).unwrap();

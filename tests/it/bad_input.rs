@@ -123,6 +123,7 @@ const WIRES: &[Wire] = &[
         good: "year=1&day=2013-09-03",
         malformed: &[
             ("year=%ff", "KL-I100"),
+            ("year=%zz", "KL-I100"),
             ("year=1&year=2&day=2013-09-03", "KL-I101"),
         ],
         wrong: "year=x&day=2013-99-99",
