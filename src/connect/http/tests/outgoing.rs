@@ -345,6 +345,24 @@ fn an_api_key_is_sent_and_one_that_is_not_set_stops_the_call() {
 }
 
 #[test]
+fn a_script_may_prove_itself_only_where_the_connection_has_no_security() {
+    on_core(async {
+        let peer = Peer::start(|_| ok("")).await;
+        let own = json!({"headers": {"Authorization": "Bearer t"}});
+        let script = Script::new(json!({"url": peer.url()}));
+        script.get(own.clone()).await.unwrap();
+        assert!(peer.last().contains("\r\nauthorization: Bearer t\r\n"));
+        let script = Script::new(json!({"url": peer.url(), "security": "basic"}));
+        let refused = script.get(own).await.unwrap_err();
+        assert_eq!(
+            refused.message(),
+            "header 'Authorization' is set by the connection"
+        );
+        assert_eq!(peer.requests().len(), 1);
+    });
+}
+
+#[test]
 fn what_a_script_must_not_say_is_never_sent() {
     on_core(async {
         let peer = Peer::start(|_| ok("")).await;
