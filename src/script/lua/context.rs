@@ -370,10 +370,9 @@ fn header_twice(lua: &Lua) -> mlua::Result<mlua::Function> {
 fn refuse(lua: &Lua, what: &'static str) -> mlua::Result<mlua::Function> {
     lua.create_function(
         move |_, (_, key, _): (Table, mlua::Value, mlua::Value)| -> mlua::Result<()> {
-            Err(raise(unknown(
-                what,
-                &sandbox::shown(&key),
-                std::iter::empty(),
+            let message = format!("{what}.{} cannot be set", sandbox::shown(&key));
+            Err(raise(Fault::new(Code::ScriptError, message).hint(
+                "Keep what belongs to the call in a `local`, and answer in `ctx.response`.",
             )))
         },
     )

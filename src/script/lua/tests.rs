@@ -919,6 +919,11 @@ const MISSPELT: &[(&str, &str, &str)] = &[
         "Did you mean `tostring`?",
     ),
     (
+        "ctx.rate = 1",
+        "ctx.rate cannot be set",
+        "Keep what belongs to the call in a `local`, and answer in `ctx.response`.",
+    ),
+    (
         "ctx.response.paylod = 1",
         "ctx.response has no field 'paylod'",
         "Did you mean `payload`?",
