@@ -27,19 +27,36 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     let Some(place) = fault.place().cloned() else {
         return fault;
     };
-    let source = sources.by_path.get(&*place.path);
-    let index = (place.line as usize).checked_sub(1);
-    let line = source
-        .zip(index)
-        .and_then(|(source, index)| source.text.lines().nth(index));
-    let Some(line) = line else {
+    let Some(source) = sources.by_path.get(&*place.path) else {
         return fault;
     };
-    let (column, width) = caret(fault.message(), line);
+    let is_end = fault.message().ends_with("got <eof>");
+    let found = if is_end {
+        // The end is a line without text, or the words in the message stand elsewhere: show what it comes after.
+        last_line(&source.text).map(|(number, line)| (number, line, end_of(line)))
+    } else {
+        let index = (place.line as usize).checked_sub(1);
+        let line = index.and_then(|index| source.text.lines().nth(index));
+        line.map(|line| (place.line, line, caret(fault.message(), line)))
+    };
+    let Some((number, line, (column, width))) = found else {
+        return fault;
+    };
     let line = line.chars().take(240).collect();
     fault
-        .at(Place::new(place.path, place.line, column))
+        .at(Place::new(place.path, number, column))
         .showing(Snippet { line, width })
+}
+
+/// Returns the last line with text, and its number.
+fn last_line(text: &str) -> Option<(u32, &str)> {
+    let numbered = (1..).zip(text.lines().map(str::trim_end));
+    numbered.filter(|(_, line)| !line.is_empty()).last()
+}
+
+/// Returns the place right behind a line, for the caret.
+fn end_of(line: &str) -> (u32, u32) {
+    (u32::try_from(line.chars().count() + 1).unwrap_or(0), 1)
 }
 
 /// Returns the line of a frame.

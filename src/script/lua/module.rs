@@ -166,8 +166,8 @@ impl Loader {
         }
         let source = self.source(&name).map_err(raise)?;
         self.uses.borrow_mut().insert(source.path.clone());
+        let function = compile(lua, &source, env).map_err(|error| raise(broken(&name, &error)))?;
         self.stack.borrow_mut().push(name);
-        let function = compile(lua, &source, env)?;
         Ok((mlua::Value::Nil, mlua::Value::Function(function)))
     }
 
@@ -216,6 +216,18 @@ impl Loader {
             .borrow_mut()
             .insert(name.to_owned(), value.clone());
         Ok(value)
+    }
+}
+
+/// Makes the fault of a file that requires a module with a syntax error. The module is a file of its own, whose fault
+/// shows the place.
+fn broken(name: &str, error: &mlua::Error) -> Fault {
+    let cause = diagnostic::fault_of(error);
+    let message = format!("module '{name}' does not compile");
+    let fault = Fault::new(Code::ScriptModule, message);
+    match cause.place() {
+        Some(place) => fault.hint(format!("Correct {} first.", place.path)),
+        None => fault,
     }
 }
 

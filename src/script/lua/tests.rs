@@ -1628,6 +1628,18 @@ const UNLOADABLE: &[(&str, Code, &str, &str)] = &[
         "scripts/a.lua:3:1",
     ),
     (
+        "local function f()\n  local x = 'end'  \n\n",
+        Code::ScriptCompile,
+        "Expected 'end' (to close 'function' at line 1), got <eof>",
+        "scripts/a.lua:2:18",
+    ),
+    (
+        "print(('a')",
+        Code::ScriptCompile,
+        "Expected ')' (to close '(' at column 6), got <eof>",
+        "scripts/a.lua:1:12",
+    ),
+    (
         "while true do end",
         Code::CpuBudget,
         "the top level of the file ran for more than 1000 ms",
@@ -1689,6 +1701,32 @@ fn a_file_that_does_not_load_says_where_and_why() {
     assert_eq!(problem(&long).code(), Code::BadSource);
     let deep = format!("return {}1{}", "(".repeat(100_000), ")".repeat(100_000));
     assert_eq!(problem(&deep).code(), Code::ScriptCompile);
+}
+
+#[test]
+fn the_error_of_a_broken_module_is_told_once_and_its_user_names_it() {
+    let files = [
+        (
+            "scripts/a.lua",
+            "local b = require 'odd'\nreturn service { name = 'a', handle = function() end }",
+        ),
+        ("scripts/odd.lua", "return {\n  x = ,\n}"),
+    ];
+    let user = load(&files).err().unwrap().remove(0);
+    assert_eq!(
+        (user.code(), user.message()),
+        (Code::ScriptModule, "module 'odd' does not compile")
+    );
+    assert_eq!(user.place().unwrap().to_string(), "scripts/a.lua:1:20");
+    assert_eq!(user.hint_text(), Some("Correct scripts/odd.lua first."));
+    let set = sources(&files);
+    let cause = engine()
+        .load(&set, "scripts/odd.lua")
+        .err()
+        .unwrap()
+        .remove(0);
+    assert_eq!(cause.code(), Code::ScriptCompile);
+    assert_eq!(cause.place().unwrap().line, 2);
 }
 
 #[test]
