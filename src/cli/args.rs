@@ -185,8 +185,8 @@ pub(super) enum JobCommand {
     Next {
         /// The job
         name: String,
-        /// How many times to show
-        #[arg(short = 'n', default_value_t = 5)]
+        /// How many times to show, 1 to 1000
+        #[arg(short = 'n', default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         count: u32,
     },
     /// Stop a job from firing
@@ -206,8 +206,8 @@ pub(super) enum JobCommand {
     History {
         /// The job
         name: String,
-        /// How many runs to show
-        #[arg(short = 'n', default_value_t = 20)]
+        /// How many runs to show, 1 to 1000
+        #[arg(short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         count: u32,
     },
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::admin::Parts;
 use crate::admin::native::{NoArguments, operation};
+use crate::base::{Code, Fault};
 use crate::contract::{Effect, Native};
 use crate::schedule::Scheduler;
 
@@ -29,7 +30,7 @@ struct Run {
 struct Next {
     name: String,
     #[serde(default = "five")]
-    n: usize,
+    n: u32,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +49,15 @@ struct History {
     limit: u32,
 }
 
-fn five() -> usize {
+/// Refuses how many rows cannot be shown, instead of showing others.
+fn rows(n: u32) -> Result<u32, Fault> {
+    let message = || format!("{n} is not a number of rows: give 1 to 1000");
+    let fits = (1..=1_000).contains(&n);
+    fits.then_some(n)
+        .ok_or_else(|| Fault::new(Code::BadArguments, message()))
+}
+
+fn five() -> u32 {
     5
 }
 
@@ -78,7 +87,8 @@ fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
             Effect::Read,
             scheduler,
             |scheduler, input: Next| async move {
-                let times = scheduler.next(&input.name, input.n.min(1_000)).await?;
+                let n = rows(input.n)?;
+                let times = scheduler.next(&input.name, n as usize).await?;
                 let times: Vec<String> = times.iter().map(chrono::DateTime::to_rfc3339).collect();
                 let jobs = scheduler.list().await?;
                 let job = jobs.iter().find(|job| job.name == input.name);
@@ -91,7 +101,7 @@ fn queries(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
             Effect::Read,
             scheduler,
             |scheduler, input: History| async move {
-                let runs = scheduler.history(&input.name, input.limit.min(1_000));
+                let runs = scheduler.history(&input.name, rows(input.limit)?);
                 Ok(json!({ "runs": runs.await? }))
             },
         ),
@@ -128,4 +138,17 @@ fn changes(scheduler: &Scheduler) -> Vec<Arc<dyn Native>> {
             },
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_rows_cannot_be_shown_is_refused() {
+        assert_eq!([1, 1_000].map(|n| rows(n).unwrap()), [1, 1_000]);
+        for n in [0, 1_001, u32::MAX] {
+            assert_eq!(rows(n).unwrap_err().code(), Code::BadArguments, "{n}");
+        }
+    }
 }
