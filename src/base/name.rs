@@ -92,9 +92,31 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns a word behind its article: `a table`, `an integer`.
+pub fn with_article(word: &str) -> String {
+    let article = if word.starts_with(['a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {word}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_gets_the_article_it_is_spoken_with() {
+        for (word, wanted) in [
+            ("integer", "an integer"),
+            ("array", "an array"),
+            ("table", "a table"),
+            ("userdata", "a userdata"),
+        ] {
+            assert_eq!(with_article(word), wanted);
+        }
+    }
 
     #[test]
     fn the_closest_name_is_found_and_a_distant_one_is_not() {

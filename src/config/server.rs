@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ByteSize, Code, Fault, Millis, closest};
+use crate::base::{ByteSize, Code, Fault, Millis, closest, with_article};
 use crate::config::broken_toml::broken_toml;
 use crate::config::{Environment, Project};
 
@@ -338,7 +338,10 @@ fn overlay(
             let value = typed(text, default).ok_or_else(|| {
                 Fault::new(
                     Code::ConfigType,
-                    format!("{name}={text:?} is not a {}", default.type_str()),
+                    format!(
+                        "{name}={text:?} is not {}",
+                        with_article(default.type_str())
+                    ),
                 )
             })?;
             let section = table

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use mlua::Lua;
 
-use crate::base::{Code, Fault, Handle, Map, Text, Value};
+use crate::base::{Code, Fault, Handle, Map, Text, Value, with_article};
 use crate::script::lua::bridge::Bridge;
 use crate::script::lua::object::{Exact, Held, JsonNull, Raised};
 
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
             mlua::Value::Buffer(buffer) => Ok(Value::Bytes(Bytes::from(buffer.to_vec()))),
             mlua::Value::Table(table) => self.table(table),
             mlua::Value::UserData(data) => self.object(data),
-            other => Err(self.refuse(&format!("is a {}", other.type_name()))),
+            other => Err(self.refuse(&format!("is {}", with_article(other.type_name())))),
         }
     }
 
@@ -337,7 +337,10 @@ impl<'a> Reader<'a> {
             },
             mlua::Value::Integer(number) => Ok(Text::from(number.to_string())),
             mlua::Value::Number(number) => Ok(Text::from(number.to_string())),
-            other => Err(self.refuse(&format!("has a {} as a name", other.type_name()))),
+            other => {
+                let kind = with_article(other.type_name());
+                Err(self.refuse(&format!("has {kind} as a name")))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Code, Fault, Place, Value, closest};
+use crate::base::{Code, Fault, Place, Value, closest, with_article};
 use crate::contract::{
     Declaration, Engine, HostFn, Language, Limits, Loaded, Service, Source, SourceSet,
 };
@@ -179,8 +179,8 @@ fn read(declared: &Declared) -> Read {
             (_, mlua::Value::Function(_)) => problems.push(stray(&name)),
             ("handle", other) => {
                 handle = true;
-                let kind = other.type_name();
-                let message = format!("'handle' must be a function, got a {kind}");
+                let kind = with_article(other.type_name());
+                let message = format!("'handle' must be a function, got {kind}");
                 problems.push(Fault::new(Code::BadDeclaration, message));
             }
             (_, value) => match Reader::new(&name).read(&value) {

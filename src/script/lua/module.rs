@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, Table};
 
-use crate::base::{Code, Fault, closest};
+use crate::base::{Code, Fault, closest, with_article};
 use crate::contract::{Source, SourceSet};
 use crate::script::lua::bridge::raise;
 use crate::script::lua::diagnostic;
@@ -156,8 +156,8 @@ impl Loader {
         let name = match name {
             mlua::Value::String(name) => name.to_string_lossy(),
             other => {
-                let kind = other.type_name();
-                let message = format!("require needs the name of a module, got a {kind}");
+                let kind = with_article(other.type_name());
+                let message = format!("require needs the name of a module, got {kind}");
                 return Err(raise(Fault::new(Code::ScriptModule, message)));
             }
         };

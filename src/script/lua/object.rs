@@ -3,7 +3,7 @@
 use mlua::{MetaMethod, UserData, UserDataMethods};
 use rust_decimal::Decimal;
 
-use crate::base::{Fault, Handle, Value};
+use crate::base::{Fault, Handle, Value, with_article};
 use crate::script::host::exact;
 use crate::script::lua::bridge::script_error;
 use crate::sio;
@@ -104,8 +104,8 @@ fn operand(value: &mlua::Value) -> mlua::Result<Decimal> {
         _ => None,
     };
     number.ok_or_else(|| {
-        let kind = value.type_name();
-        script_error(format!("a decimal cannot be used with a {kind}"))
+        let kind = with_article(value.type_name());
+        script_error(format!("a decimal cannot be used with {kind}"))
     })
 }
 
@@ -120,8 +120,8 @@ fn shown(value: &mlua::Value) -> mlua::Result<String> {
             .map(|exact| exact.show())
             .or_else(|_other| data.borrow::<Raised>().map(|raised| raised.show())),
         other => {
-            let kind = other.type_name();
-            Err(script_error(format!("attempt to concatenate a {kind}")))
+            let kind = with_article(other.type_name());
+            Err(script_error(format!("attempt to concatenate {kind}")))
         }
     }
 }

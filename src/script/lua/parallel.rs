@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::future::{MaybeDone, maybe_done};
 use mlua::{Function, Lua, MultiValue, Table};
 
-use crate::base::{Code, Fault};
+use crate::base::{Code, Fault, with_article};
 use crate::script::lua::bridge::raise;
 
 /// How many run at once; the others wait their turn.
@@ -70,10 +70,11 @@ fn functions(list: &Table) -> Result<Vec<Function>, Fault> {
     list.sequence_values::<mlua::Value>()
         .map(|member| match member {
             Ok(mlua::Value::Function(function)) => Ok(function),
-            Ok(other) => Err(
-                refuse(&format!("takes functions, got a {}", other.type_name()))
-                    .hint("Write `parallel { function() … end, function() … end }`."),
-            ),
+            Ok(other) => Err(refuse(&format!(
+                "takes functions, got {}",
+                with_article(other.type_name())
+            ))
+            .hint("Write `parallel { function() … end, function() … end }`.")),
             Err(error) => Err(refuse(&error.to_string())),
         })
         .collect()

@@ -1549,7 +1549,7 @@ fn parallel_runs_at_once_and_keeps_the_order() {
         try_run("parallel { function() ctx.kvdb:get('down') end, function() end }").unwrap_err();
     assert_eq!(fault.code(), Code::KeyStoreDown);
     let fault = try_run("parallel { 1 }").unwrap_err();
-    assert_eq!(fault.message(), "parallel takes functions, got a integer");
+    assert_eq!(fault.message(), "parallel takes functions, got an integer");
 }
 
 #[test]
