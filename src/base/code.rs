@@ -66,6 +66,7 @@ macro_rules! codes {
 codes! {
     // A: who may
     Unauthorized        = "A401", 401, Forbidden,   "Not authenticated";
+    InvalidSecurity     = "A402", 401, Forbidden,   "Security header not accepted";
     Forbidden           = "A403", 403, Forbidden,   "Not allowed";
     GuardUnavailable    = "A503", 503, Unexpected,  "Security definition not usable";
     // C: configuration

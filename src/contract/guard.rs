@@ -6,8 +6,9 @@ use crate::contract::Ports;
 /// Decides who sent a message.
 ///
 /// Called once for every message of its channels, before anything else reads it. Every refusal is the same
-/// `KL-A401` with the challenge of the definition, whatever the cause; a definition that cannot decide
-/// (credential not set) answers `KL-A503`, never lets anyone in. Comparisons take constant time.
+/// `KL-A401` with the challenge of the definition, whatever the cause; only what no credential decides, a signature that
+/// nobody checks, is `KL-A402`. A definition that cannot decide (credential not set) answers `KL-A503`, never lets
+/// anyone in. Comparisons take constant time.
 pub trait Guard: Send + Sync {
     /// Returns the caller, or the refusal.
     fn check<'a>(&'a self, inbound: &'a Inbound, ports: &'a Ports) -> Checked<'a>;

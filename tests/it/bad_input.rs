@@ -157,6 +157,11 @@ const LAUGHS: &str = concat!(
     "<!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;\">]><r>&d;&d;&d;&d;</r>"
 );
 
+const SIGNED: &str = concat!(
+    "<e:Header><w:Security xmlns:w=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\">",
+    "<d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"/></w:Security></e:Header><e:Body>"
+);
+
 const SCRIPT: &str = r#"
 local function typed(name, input, answer)
   return service { name = name, input = input, output = { "year:int?" },
@@ -521,6 +526,14 @@ fn who_may_not_is_told_in_the_format_of_the_channel() {
             wire.check("wss", &reply, 401, "KL-A");
             let challenge = reply.header("www-authenticate").unwrap_or_default();
             assert!(challenge.starts_with("WSSE realm="), "{challenge}");
+            let signed = wire.good.replace("<e:Body>", SIGNED);
+            let reply = wire.post(&server, "wss", "", &signed);
+            wire.check("signed", &reply, 401, "KL-A402");
+            assert!(
+                reply.body.contains(">wsse:InvalidSecurity<"),
+                "{}",
+                reply.body
+            );
         }
         assert_eq!(wire.post(&server, "limited", "", wire.good).status, 200);
         let reply = wire.post(&server, "limited", "", wire.good);

@@ -172,7 +172,11 @@ fn security_code(fault: &Fault) -> Option<&'static str> {
         .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"));
     let mut schemes = challenges.filter_map(|(_, value)| value.split(' ').next());
     let asks = schemes.any(|scheme| scheme.eq_ignore_ascii_case("WSSE"));
-    (fault.code() == Code::Unauthorized && asks).then_some("wsse:FailedAuthentication")
+    match fault.code() {
+        Code::Unauthorized if asks => Some("wsse:FailedAuthentication"),
+        Code::InvalidSecurity if asks => Some("wsse:InvalidSecurity"),
+        _ => None,
+    }
 }
 
 fn write_detail(writer: &mut Writer, fault: &Fault, inbound: &Inbound) {

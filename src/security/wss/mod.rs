@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Caller, Code, Fault, Faults, Inbound, Millis, ObjectName, Secret, Text};
 use crate::contract::{Checked, Command, Env, Guard, Kind, KvReply, Live, Ports, Running};
-use crate::security::wss::token::{Stamp, Token};
+use crate::security::wss::token::{Stamp, Token, Unread};
 use crate::security::{Expected, refused, unset};
 use crate::xml;
 
@@ -117,7 +117,10 @@ impl WssGuard {
         // What is no XML carries no token; its own fault says so, and says nothing of credentials.
         let charset = inbound.meta.header("content-type").and_then(charset);
         let document = xml::parse(&inbound.body, charset, &xml::Limits::default())?;
-        let token = Token::read(&document.root()).map_err(|cause| self.refusal(cause))?;
+        let token = Token::read(&document.root()).map_err(|unread| match unread {
+            Unread::Refused(cause) => self.refusal(cause),
+            Unread::Unchecked => self.unchecked(),
+        })?;
         let secure = inbound.meta.http.as_ref().is_some_and(|http| http.secure);
         self.judge(&token, ports.clock.now(), secure)
             .map_err(|cause| self.refusal(cause))?;
@@ -133,6 +136,13 @@ impl WssGuard {
 
     fn refusal(&self, cause: Cause) -> Fault {
         refused(&self.challenge).detail(cause)
+    }
+
+    /// Refuses what would pass for checked. It depends on no credential, so it may say what it is.
+    fn unchecked(&self) -> Fault {
+        let message =
+            "the security header holds a signature or encryption, which is not accepted here";
+        Fault::new(Code::InvalidSecurity, message).header("WWW-Authenticate", &self.challenge)
     }
 
     /// Judges everything that the token itself tells. The credentials are compared in any case.
@@ -476,6 +486,27 @@ mod tests {
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn a_signature_or_encryption_is_refused_whatever_the_credentials_are() {
+        let case = Case::new(serde_json::json!({}));
+        let right = token(&digest_parts("client3", "demo-3", b"n", NOW));
+        let signed = "<d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"/>";
+        let key = "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>";
+        let data = "<e:EncryptedData xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>";
+        let deep = format!("<x:Assertion xmlns:x=\"urn:x\">{signed}</x:Assertion>");
+        for part in [signed, key, data, &deep] {
+            for token in [right.as_str(), ""] {
+                for inner in [format!("{part}{token}"), format!("{token}{part}")] {
+                    let fault = case.send(&envelope(&security(&inner))).await.unwrap_err();
+                    assert_eq!(fault.code(), Code::InvalidSecurity, "{inner}");
+                    assert_eq!(fault.headers()[0].0, "WWW-Authenticate");
+                }
+            }
+        }
+        let other = format!("{right}<x:Signature xmlns:x=\"urn:x\"/>");
+        assert!(case.send(&envelope(&security(&other))).await.is_ok());
     }
 
     #[tokio::test]

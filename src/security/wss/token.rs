@@ -17,6 +17,14 @@ const UTILITY: &str =
 const TEXT: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText";
 const DIGEST: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest";
 
+/// XML Signature and XML Encryption, in both versions.
+const UNCHECKED: [&str; 4] = [
+    "http://www.w3.org/2000/09/xmldsig#",
+    "http://www.w3.org/2009/xmldsig11#",
+    "http://www.w3.org/2001/04/xmlenc#",
+    "http://www.w3.org/2009/xmlenc11#",
+];
+
 /// What a `UsernameToken` says.
 pub(super) struct Token {
     pub(super) username: String,
@@ -34,15 +42,32 @@ pub(super) struct Stamp {
     pub(super) expires: Option<String>,
 }
 
+/// Why a security header gives no token.
+pub(super) enum Unread {
+    /// It is not as it must be.
+    Refused(&'static str),
+    /// It holds a signature or encryption, which nobody would check.
+    Unchecked,
+}
+
+impl From<&'static str> for Unread {
+    fn from(cause: &'static str) -> Self {
+        Self::Refused(cause)
+    }
+}
+
 impl Token {
     /// Reads the token of an envelope, or tells why there is none to judge.
-    pub(super) fn read(envelope: &Node) -> Result<Self, &'static str> {
+    pub(super) fn read(envelope: &Node) -> Result<Self, Unread> {
         let soap = ENVELOPES
             .into_iter()
             .find(|namespace| envelope.is(namespace, "Envelope"))
             .ok_or("no SOAP envelope")?;
         let header = required(envelope, soap, "Header")?;
         let security = required(&header, SECEXT, "Security")?;
+        if holds_unchecked(&security) {
+            return Err(Unread::Unchecked);
+        }
         let token = required(&security, SECEXT, "UsernameToken")?;
         let password = required(&token, SECEXT, "Password")?;
         let stamp = single(&security, UTILITY, "Timestamp")?;
@@ -58,6 +83,11 @@ impl Token {
             timestamp: stamp.as_ref().map(Stamp::read).transpose()?,
         })
     }
+}
+
+/// The reader's depth limit bounds this walk.
+fn holds_unchecked(node: &Node) -> bool {
+    UNCHECKED.contains(&node.namespace()) || node.children().any(|child| holds_unchecked(&child))
 }
 
 impl Stamp {
