@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
-use crate::base::{Code, Fault};
+use crate::base::{Code, Fault, Place};
 use crate::contract::{Call, CoreLocal};
 
 /// How long a script runs before others get their turn.
@@ -68,6 +68,8 @@ pub(crate) struct Running {
     held: Cell<bool>,
     /// Why the call must end; latched.
     over: RefCell<Option<Fault>>,
+    /// Where it was when it was last seen to hold much memory.
+    seen: RefCell<Option<Place>>,
 }
 
 /// Whether a call lets others run.
@@ -116,7 +118,22 @@ impl Running {
             manners,
             held: Cell::default(),
             over: RefCell::default(),
+            seen: RefCell::default(),
         })
+    }
+
+    /// Notes where it is while it holds much memory.
+    pub(crate) fn see(&self, place: Place) {
+        drop(self.seen.replace(Some(place)));
+    }
+
+    /// Adds the place where it was last seen to the failure of memory running out, which leaves no room for a trace.
+    pub(crate) fn locate(&self, fault: Fault) -> Fault {
+        let lost = fault.code() == Code::MemoryBudget && fault.place().is_none();
+        match self.seen.borrow().clone().filter(|_| lost) {
+            Some(place) => fault.at(place),
+            None => fault,
+        }
     }
 
     /// Returns the longest time it ran from one wait to the next.

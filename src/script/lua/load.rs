@@ -125,7 +125,7 @@ impl Trial {
         if let Some(over) = running.over() {
             return Err(too_long(&over, source));
         }
-        let returned = returned.map_err(|error| in_file(diagnostic::fault_of(&error), source))?;
+        let returned = returned.map_err(|error| running.locate(diagnostic::fault_of(&error)))?;
         let declared = vm.loader.services(&returned);
         let declared = declared.map_err(|fault| at_service(fault, source))?;
         let uses = vm.loader.uses();
@@ -134,14 +134,6 @@ impl Trial {
             used: Arc::new(reduced(set, source, &uses)),
             uses,
         })
-    }
-}
-
-/// Names the file at least where the line is not known, as when memory runs out.
-fn in_file(fault: Fault, source: &Source) -> Fault {
-    match fault.place() {
-        Some(_) => fault,
-        None => fault.at(Place::new(source.path.as_str(), 1, 1)),
     }
 }
 

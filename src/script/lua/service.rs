@@ -299,7 +299,7 @@ impl Instance {
         };
         let coroutine = entry.call_async::<MultiValue>(arguments);
         let result = Metered::new(coroutine, bounds).await;
-        let result = result.map_err(|error| diagnostic::fault_of(&error));
+        let result = result.map_err(|error| running.locate(diagnostic::fault_of(&error)));
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
         if memory || self.vm.lua.used_memory() > limits.memory / 4 * 3 {
             self.spoiled.set(true);

@@ -1687,6 +1687,12 @@ const UNLOADABLE: &[(&str, Code, &str, &str)] = &[
         "the script needs more memory than it may use",
         "scripts/a.lua:1:1",
     ),
+    (
+        "local x = string.rep('x', 30000000)\nlocal y = string.rep('y', 30000000)\nlocal t = string.rep('z', 1) .. x .. y",
+        Code::MemoryBudget,
+        "the script needs more memory than it may use",
+        "scripts/a.lua:3:1",
+    ),
 ];
 
 #[test]

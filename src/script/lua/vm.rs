@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, MetaMethod, MultiValue, Table, VmState};
 
-use crate::base::{Fault, Text};
+use crate::base::{Fault, Place, Text};
 use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
 use crate::script::host;
 use crate::script::host::log::Level;
@@ -110,6 +110,12 @@ fn relieve(lua: &Lua, meter: &Meter, collected: &Cell<usize>) {
     };
     let limit = running.call.ctx.limits.memory;
     let used = lua.used_memory();
+    if used > limit / 2
+        && let Some(place) = place(lua)
+    {
+        running.see(place);
+        meter.look_soon();
+    }
     if used > limit / 2 && used > collected.get().saturating_add(limit / 8) {
         // A failure to collect shows as the memory error that follows.
         drop(lua.gc_collect());
@@ -124,13 +130,17 @@ fn placed(lua: &Lua, meter: &Meter, fault: Fault) -> Fault {
     if fault.place().is_some() {
         return fault;
     }
-    let place = (0..8).find_map(|level| lua.inspect_stack(level, diagnostic::place_of).flatten());
-    let (Some(place), Some(running)) = (place, meter.running()) else {
+    let (Some(place), Some(running)) = (place(lua), meter.running()) else {
         return fault;
     };
     let fault = fault.at(place);
     running.end_at(fault.clone());
     fault
+}
+
+/// Returns the line of the script that runs.
+fn place(lua: &Lua) -> Option<Place> {
+    (0..8).find_map(|level| lua.inspect_stack(level, diagnostic::place_of).flatten())
 }
 
 /// Adds the libraries: `json.parse` becomes the function `parse` of the global `json`.
