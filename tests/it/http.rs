@@ -13,6 +13,9 @@ return {
   end },
   service { name = "merge", input = { "id:int", "q?", "tags:text[]?" }, output = { "id:int", "q?", "tags:text[]?" },
     handle = function(ctx) ctx.response.payload = ctx.request.input end },
+  service { name = "params", handle = function(ctx)
+    ctx.response.payload = { input = ctx.request.input, params = ctx.request.http.params }
+  end },
   service { name = "literal", handle = function(ctx) ctx.response.payload = { literal = true } end },
   service { name = "exact", input = { "m:int", "n:int", "price:decimal" }, output = { "m:int", "n:int", "price:decimal" },
     handle = function(ctx)
@@ -64,6 +67,7 @@ const CHANNELS: &str = "
   - { name: wrapped, service: echo, http: { path: /wrapped, methods: [GET, POST] }, wrap: answer, security: none }
   - { name: strict, service: echo, http: { path: /strict }, strict: true, security: none }
   - { name: strict.xml, service: echo, http: { path: /strict.xml }, format: xml, strict: true, security: none }
+  - { name: params, service: params, http: { path: '/owned/{id}' }, wrap: none, security: none }
   - { name: merge, service: merge, http: { path: '/items/{id}' }, wrap: none, security: none }
   - { name: literal, service: literal, http: { path: /items/new }, wrap: none, security: none }
   - { name: exact, service: exact, http: { path: /exact }, wrap: none, security: none }
@@ -105,6 +109,16 @@ fn write_certificate(dir: &TempDir) {
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
+}
+
+#[test]
+fn a_query_does_not_replace_a_part_of_the_path() {
+    let server = server();
+    let reply = server.curl("/owned/1?id=2&other=3").send();
+    assert_eq!(
+        reply.body,
+        r#"{"input":{"id":"1","other":"3"},"params":{"id":"1","other":"3"}}"#
+    );
 }
 
 #[test]

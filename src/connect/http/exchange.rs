@@ -151,9 +151,13 @@ fn find(
     http.path = path.shown();
     Ok(match shared.routes.load().find(&parts.method, &path) {
         Found::Channel(route, of_path) => {
-            *params = of_path;
             match path::query(&http.query) {
-                Ok(of_query) => params.extend(of_query),
+                Ok(mut of_query) => {
+                    // Whoever decides by a part of the path must not be told otherwise by the query.
+                    of_query.retain(|(name, _)| !of_path.iter().any(|(known, _)| known == name));
+                    *params = of_path;
+                    params.extend(of_query);
+                }
                 Err(fault) => return Ok(Target::Nowhere(Some(route), fault)),
             }
             Target::Channel(route)
