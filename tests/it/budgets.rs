@@ -37,9 +37,9 @@ return {
     return t.x
   end),
   endless("loop.host", function()
-    local n, text = 0, string.rep("x", 10000000)
-    for i = 1, 100000 do n += i end
-    while true do base64.encode(text) end
+    local list = {}
+    for i = 1, 30000 do list[i] = { a = i } end
+    while true do json.encode(list) end
   end),
   service { name = "hog", cpu = "2s", handle = function()
     local all = {}
