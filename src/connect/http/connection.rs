@@ -212,6 +212,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
 
 /// Puts small parts together: for the kernel one part is less work than two.
 fn gathered<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    if slices.iter().map(|slice| slice.len()).sum::<usize>() > SMALL {
+        return None;
+    }
     let mut filled = 0;
     for slice in slices {
         room.get_mut(filled..filled + slice.len())?
