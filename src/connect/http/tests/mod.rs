@@ -461,8 +461,8 @@ async fn a_caller_that_goes_away_cancels_its_call() {
 }
 
 #[tokio::test]
-async fn http2_with_prior_knowledge_shares_one_connection_and_is_closed_when_idle() {
-    let server = TestServer::start(hasty(|t| t.idle = SOON), None);
+async fn http2_with_prior_knowledge_shares_one_connection() {
+    let server = TestServer::start(HttpLimits::default(), None);
     let client = client_of(reqwest::ClientBuilder::http2_prior_knowledge);
     let asks = (0..50).map(|n| {
         let asked = client
@@ -485,7 +485,15 @@ async fn http2_with_prior_knowledge_shares_one_connection_and_is_closed_when_idl
     assert_eq!(refused.status(), 405);
     let head = client.head(server.url("/echo/abc")).send().await.unwrap();
     assert_eq!(head.headers()["content-length"], "7");
-    assert!(server.shared.connections() <= 1);
+    assert_eq!(server.shared.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_http2_is_closed() {
+    let server = TestServer::start(hasty(|t| t.idle = SOON), None);
+    let client = client_of(reqwest::ClientBuilder::http2_prior_knowledge);
+    let answer = client.get(server.url("/echo")).send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
     until("the idle connection is closed", || {
         server.shared.connections() == 0
     })
