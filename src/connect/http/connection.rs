@@ -17,14 +17,13 @@ use tokio::time::Sleep;
 
 use crate::connect::http::bare::Instead;
 use crate::connect::http::exchange::{Peer, respond};
+use crate::connect::http::outbox::{Gathering, Outbox};
 use crate::connect::http::server::Shared;
 use crate::connect::http::watch::{Flight, Watch};
 use crate::contract::{Accepted, Core};
 
 /// What hyper may buffer of a head; longer ones get its own 431.
 const BUFFER: usize = 64 << 10;
-/// Up to this length the parts of an answer are sent as one.
-const SMALL: usize = 1024;
 
 /// Serves a connection until either side ends it.
 pub(super) async fn serve(
@@ -35,7 +34,7 @@ pub(super) async fn serve(
 ) {
     let (address, _place) = (accepted.peer, accepted.place);
     let stream = match tokio::net::TcpStream::from_std(accepted.stream) {
-        Ok(stream) => stream,
+        Ok(stream) => Gathering::new(stream, core.local::<Outbox>()),
         Err(error) => return tracing::debug!(peer = %address, %error, "Connection lost."),
     };
     let Some(tls) = shared.tls.as_ref().map(|tls| tls.acceptor()) else {
@@ -210,20 +209,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-/// Puts small parts together: for the kernel one part is less work than two.
-fn gathered<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    if slices.iter().map(|slice| slice.len()).sum::<usize>() > SMALL {
-        return None;
-    }
-    let mut filled = 0;
-    for slice in slices {
-        room.get_mut(filled..filled + slice.len())?
-            .copy_from_slice(slice);
-        filled += slice.len();
-    }
-    room.get(..filled)
-}
-
 impl<S: AsyncWrite + Unpin> Watched<S> {
     /// Tells the peer that its head came too slowly; hyper ends the connection for the error.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -272,12 +257,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         {
             return Poll::Ready(Ok(only.len()));
         }
-        let mut room = [0; SMALL];
-        let stream = Pin::new(&mut this.stream);
-        let polled = match gathered(slices, &mut room) {
-            Some(bytes) => stream.poll_write(cx, bytes),
-            None => stream.poll_write_vectored(cx, slices),
-        };
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         self.note(&polled);
         polled
     }
@@ -289,7 +269,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         ready!(this.instead.poll_send(Pin::new(&mut this.stream), cx))?;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let polled = Pin::new(&mut this.stream).poll_flush(cx);
+        this.watch.flushed(polled.is_ready());
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::base::{ByteSize, Code, Fault, Reply};
 use crate::connect::http::connection;
 use crate::connect::http::fallback::Fallback;
+use crate::connect::http::outbox::Outbox;
 use crate::connect::http::places::Places;
 use crate::connect::http::router::Router;
 use crate::connect::http::watch::{Timeouts, Watch};
@@ -346,6 +347,8 @@ pub(crate) async fn serve_core(
     shared: Arc<Shared>,
 ) {
     let running = Rc::new(Running::default());
+    let outbox = core.local::<Outbox>();
+    drop(tokio::task::spawn_local(Rc::clone(&outbox).run()));
     let mut closing = false;
     loop {
         tokio::select! {
@@ -361,6 +364,7 @@ pub(crate) async fn serve_core(
             () = shared.tasks.hard.cancelled() => break,
         }
     }
+    outbox.send();
 }
 
 /// Runs a core for long calls. It outlives those that hand calls over, or their last calls could not end.

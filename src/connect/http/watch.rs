@@ -197,6 +197,15 @@ impl Watch {
         }
     }
 
+    /// Notes whether the socket has taken what it did not take at first.
+    pub(super) fn flushed(&self, all: bool) {
+        match (all, self.blocked_since.get()) {
+            (false, _) => self.blocked(),
+            (true, Some(_)) => self.wrote(),
+            (true, None) => {}
+        }
+    }
+
     /// Notes that the socket takes nothing now.
     pub(super) fn blocked(&self) {
         if self.blocked_since.get().is_none() {
