@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 
 use crate::base::{Cid, Code, Fault, Inbound};
 use crate::connect::http::fallback::Fallback;
-use crate::connect::http::watch::Watch;
+use crate::connect::http::watch::{Refusal, Watch};
 
 /// What a bare answer holds behind its status line; ours have a correlation id there.
 const BARE: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: ";
@@ -24,17 +24,16 @@ pub(super) struct Instead(Bytes);
 impl Instead {
     /// Takes over what hyper writes if that is a bare answer.
     pub(super) fn takes(&mut self, written: &[u8], watch: &Watch, fallback: &Fallback) -> bool {
-        let Some((code, message)) = meaning(written, watch) else {
-            return false;
-        };
-        self.0 = whole(&Fault::new(code, message), fallback);
-        true
+        let meant = meaning(written, watch);
+        if let Some(refusal) = meant {
+            self.refuse(refusal, fallback);
+        }
+        meant.is_some()
     }
 
-    /// Tells the peer that its head came too slowly.
-    pub(super) fn late(&mut self, fallback: &Fallback) {
-        let fault = Fault::new(Code::RequestTimeout, "the head came too slowly");
-        self.0 = whole(&fault, fallback);
+    /// Tells the peer why its head is refused.
+    pub(super) fn refuse(&mut self, (code, message): Refusal, fallback: &Fallback) {
+        self.0 = whole(&Fault::new(code, message), fallback);
     }
 
     /// Sends what is left.
@@ -78,7 +77,7 @@ pub(super) fn whole(fault: &Fault, fallback: &Fallback) -> Bytes {
 }
 
 /// Returns what a bare answer means.
-fn meaning(written: &[u8], watch: &Watch) -> Option<(Code, &'static str)> {
+fn meaning(written: &[u8], watch: &Watch) -> Option<Refusal> {
     let after_line = written.iter().position(|byte| *byte == b'\r')?;
     if !written.get(after_line..)?.starts_with(BARE) {
         return None;

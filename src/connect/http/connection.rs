@@ -19,7 +19,7 @@ use crate::connect::http::bare::Instead;
 use crate::connect::http::exchange::{Peer, respond};
 use crate::connect::http::outbox::{Gathering, Outbox};
 use crate::connect::http::server::Shared;
-use crate::connect::http::watch::{Flight, Watch};
+use crate::connect::http::watch::{Flight, Refusal, Watch};
 use crate::contract::{Accepted, Core};
 
 /// What hyper may buffer of a head; longer ones get its own 431.
@@ -197,25 +197,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.watch.is_late() {
-            return self.poll_late(cx);
+        if let Some(refusal) = self.watch.refusal() {
+            return self.poll_refused(refusal, cx);
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
             self.watch.read(bytes);
         }
-        polled
+        match self.watch.refusal() {
+            Some(refusal) => self.poll_refused(refusal, cx),
+            None => polled,
+        }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Watched<S> {
-    /// Tells the peer that its head came too slowly; hyper ends the connection for the error.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.instead.late(&self.shared.fallback);
+    /// Tells the peer why its head is refused; hyper ends the connection for the error.
+    fn poll_refused(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.instead.refuse(refusal, &self.shared.fallback);
         ready!(self.instead.poll_send(Pin::new(&mut self.stream), cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 }
 

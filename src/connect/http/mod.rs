@@ -15,6 +15,7 @@ mod client;
 mod connection;
 mod exchange;
 mod fallback;
+mod framing;
 mod outbox;
 mod outgoing;
 mod outgoing_spec;

@@ -8,6 +8,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::base::Code;
+use crate::connect::http::framing::Head;
+
 /// How long a peer may take for each part of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
@@ -36,6 +39,9 @@ impl Default for Timeouts {
     }
 }
 
+/// The code and the message with which a head is refused.
+pub(super) type Refusal = (Code, &'static str);
+
 /// The state of one connection. Shared by its task, its socket and its requests, all on one core.
 pub(super) struct Watch {
     timeouts: Timeouts,
@@ -50,10 +56,10 @@ pub(super) struct Watch {
     idle_since: Cell<Instant>,
     /// When the first byte of the next head came.
     head_since: Cell<Option<Instant>>,
-    /// Whether the first line of that head has not ended yet.
-    in_first_line: Cell<bool>,
-    /// Set when that head took too long; the socket tells the peer.
-    late: Cell<bool>,
+    /// What that head says so far.
+    head: RefCell<Head>,
+    /// Why that head is refused; the socket tells the peer.
+    refusal: Cell<Option<Refusal>>,
     /// Since when the socket takes nothing.
     blocked_since: Cell<Option<Instant>>,
     /// Answers that are being sent.
@@ -79,8 +85,8 @@ impl Watch {
             multiplexed: Cell::new(false),
             idle_since: Cell::new(now),
             head_since: Cell::new(None),
-            in_first_line: Cell::new(false),
-            late: Cell::new(false),
+            head: RefCell::default(),
+            refusal: Cell::default(),
             blocked_since: Cell::new(None),
             sending: Cell::new(0),
             sent_at: Cell::new(now),
@@ -161,31 +167,36 @@ impl Watch {
         }
         if self.head_since.get().is_none() {
             self.head_since.set(Some(self.now()));
-            self.in_first_line.set(true);
+            *self.head.borrow_mut() = Head::default();
             let preface = !self.served.get() && bytes.starts_with(b"PRI ");
             self.multiplexed.set(preface);
+            if preface {
+                return;
+            }
         }
-        if self.in_first_line.get() {
-            let goes_on = memchr::memchr(b'\n', bytes).is_none();
-            self.in_first_line.set(goes_on);
+        if let Err(why) = self.head.borrow_mut().read(bytes) {
+            self.refusal.set(Some((Code::BadRequest, why)));
         }
     }
 
     /// Tells whether the head that is being read has not got beyond its first line.
     pub(super) fn is_in_first_line(&self) -> bool {
-        self.head_since.get().is_some() && self.in_first_line.get()
+        self.head_since.get().is_some() && self.head.borrow().is_in_first_line()
     }
 
     /// Notes that the peer waited too long, and tells whether that was in the middle of a head.
     pub(super) fn expire(&self) -> bool {
         let head = self.head_since.get().is_some() && !self.multiplexed.get();
-        self.late.set(head);
+        if head {
+            let late = (Code::RequestTimeout, "the head came too slowly");
+            self.refusal.set(Some(late));
+        }
         head
     }
 
-    /// Tells whether the peer took too long for a head.
-    pub(super) fn is_late(&self) -> bool {
-        self.late.get()
+    /// Returns why the head that is being read is refused, if it is.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get()
     }
 
     /// Notes that the socket took bytes.
