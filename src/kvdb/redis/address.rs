@@ -101,8 +101,11 @@ impl Connection {
     /// Sends a command and waits for its reply.
     pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, RedisError> {
         match self {
-            Self::Single(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
+            Self::Single(connection) => {
+                let sent = connection.send_packed_command(command).await;
+                sent.and_then(Value::extract_error)
+            }
+            Self::Cluster(connection) => Box::pin(command.query_async(connection)).await,
         }
     }
 }

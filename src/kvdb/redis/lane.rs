@@ -113,6 +113,11 @@ impl Lane {
         if let State::Up(link) = &*self.state.borrow() {
             return Ok(link.clone());
         }
+        // Boxed, like all that is rare: the future of every command has room for what it contains.
+        Box::pin(self.settled()).await
+    }
+
+    async fn settled(self: &Arc<Self>) -> Result<Link, Fault> {
         self.dial();
         let mut changes = self.state.subscribe();
         let settled = changes
@@ -222,7 +227,7 @@ async fn send(
     command: &Command,
 ) -> Result<redis::Value, redis::RedisError> {
     if let (Connection::Cluster(cluster), "scan") = (&mut *connection, command.name) {
-        return scan::scan(cluster, command).await;
+        return Box::pin(scan::scan(cluster, command)).await;
     }
     let mut packed = Cmd::with_capacity(
         command.args.len() + 1,
