@@ -26,7 +26,8 @@ pub(in crate::deploy) struct Change {
 }
 
 impl Deployer {
-    /// Makes a change live. It must be without problems. After an error nothing has changed.
+    /// Makes a change live. It must be without problems. After an error nothing has changed but, when files could not
+    /// be put in their places, the record.
     pub(in crate::deploy) async fn apply(
         &self,
         state: &mut State,
@@ -48,6 +49,7 @@ impl Deployer {
         // With this commit it has happened: were the process killed after it, the next start would
         // write the files.
         let package = self.record(&recording).await?;
+        remember(state, &next, &recording, package);
         let published = blocking(move || staged.publish()).await?;
         self.forget_writes(&recording).await;
         let written = published?;
@@ -56,7 +58,6 @@ impl Deployer {
         self.note_closed(written);
 
         let report = report(state, &prepared, &next, package);
-        remember(state, &next, &recording, package);
         state.serving = next
             .into_iter()
             .map(|(name, next)| (name, next.serving(package)))

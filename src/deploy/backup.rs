@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::base::{Code, Fault};
+use crate::deploy::write::is_beside;
 
 const ENDING: &str = ".tar.gz";
 
@@ -64,7 +65,7 @@ fn append(builder: &mut tar::Builder<impl io::Write>, dir: &Path, name: &Path) -
         let (kind, name) = (entry.file_type()?, name.join(entry.file_name()));
         if kind.is_dir() {
             append(builder, &entry.path(), &name)?;
-        } else if kind.is_file() {
+        } else if kind.is_file() && !is_beside(&entry.file_name()) {
             match builder.append_path_with_name(entry.path(), &name) {
                 // An editor's file that is gone meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

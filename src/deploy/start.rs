@@ -56,6 +56,10 @@ impl Deployer {
     /// Writes what a deployment had still to write when its process was killed. Nothing serves
     /// before that is done: half a deployment must not.
     async fn finish_writes(&self) -> Result<(), Fault> {
+        let scripts = self.options.project.join("scripts");
+        if let Err(error) = blocking(move || write::sweep(&scripts)).await? {
+            tracing::warn!(%error, "Cannot remove what an interrupted deployment left.");
+        }
         let writes = self.store.file_writes().await?;
         if writes.is_empty() {
             return Ok(());

@@ -2,6 +2,7 @@
 //!
 //! What is renamed is on record before, so that a start after a kill can [`finish`] it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 use crate::base::{Code, Fault};
 use crate::deploy::digest::sha256;
 use crate::store::FileWrite;
+
+/// How the name of a file begins and ends that stands beside its place.
+const BESIDE: (&str, &str) = (".kladka-", ".tmp");
 
 /// Files that stand beside their places, ready to be renamed. Dropped unpublished, they are
 /// removed.
@@ -131,9 +135,29 @@ fn make_folder(project: &Path, folder: &Path) -> io::Result<()> {
     above.try_for_each(|above| File::open(above)?.sync_all())
 }
 
+/// Tells whether a file of this name stands beside its place; after a kill nobody needs it.
+pub(crate) fn is_beside(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(BESIDE.0) && name.ends_with(BESIDE.1)
+}
+
+/// Removes what a killed process left beside its places, below a folder.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            sweep(&entry.path())?;
+        } else if kind.is_file() && is_beside(&entry.file_name()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes bytes under a hidden name in the folder of `target` and syncs them.
 fn write_beside(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let name = format!(".kladka-{}.tmp", uuid::Uuid::now_v7().simple());
+    let name = format!("{}{}{}", BESIDE.0, uuid::Uuid::now_v7().simple(), BESIDE.1);
     let beside = target.with_file_name(name);
     let written = File::create_new(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -228,6 +252,20 @@ mod tests {
         let dir = project();
         drop(stage(&dir, vec![put("scripts/a.mini")]).unwrap());
         assert!(names(&dir.join("scripts")).is_empty());
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_a_kill_left_beside_its_place_goes_and_nothing_else() {
+        let dir = project();
+        let deep = dir.join("scripts/deep");
+        fs::create_dir_all(&deep).unwrap();
+        let left = write_beside(&deep.join("a.mini"), b"half").unwrap();
+        fs::write(deep.join(".kladka-notes"), "mine").unwrap();
+        fs::write(deep.join("a.tmp"), "mine").unwrap();
+        assert!(is_beside(left.file_name().unwrap()));
+        sweep(&dir.join("scripts")).unwrap();
+        assert_eq!(names(&deep), [".kladka-notes", "a.tmp"]);
         fs::remove_dir_all(dir).unwrap();
     }
 

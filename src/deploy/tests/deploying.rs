@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::support::{Project, lines, messages, name, small};
 use crate::base::Code;
 use crate::deploy::Siblings;
+use crate::deploy::apply::Change;
 use crate::deploy::archive::tests::zip_of;
 use crate::deploy::report::Outcome;
+use crate::deploy::settled::Trust;
 
 #[tokio::test]
 async fn a_package_with_one_bad_file_changes_nothing() {
@@ -39,6 +41,30 @@ async fn a_package_with_one_bad_file_changes_nothing() {
     let report = project.deploy(&[("p.zip", &zip)]).await;
     assert_eq!(lines(&report), ["a r1→r2 Ok", "b -→r1 Ok"]);
     assert!(project.problems().is_empty());
+    project.end().await;
+}
+
+#[tokio::test]
+async fn after_files_that_could_not_be_put_in_place_the_next_change_goes_on() {
+    let project = Project::new(&[("scripts/a.mini", "service a\ntext one")]).await;
+    project.write("scripts/a.mini", "service a\ntext two");
+    let deployer = &project.deployer;
+    {
+        let mut state = deployer.state.lock().await;
+        let scan = deployer.scan(Trust::Asked).await.unwrap();
+        let owners = state.owners();
+        let loading = deployer.loader.prepare(&state.image, scan.files, &owners);
+        let prepared = loading.await;
+        let change = Change {
+            // It is not there, so that it cannot be removed.
+            writes: vec![("scripts/missing.mini".to_owned(), None)],
+            ..Change::default()
+        };
+        let failed = deployer.apply(&mut state, prepared, change).await;
+        assert_eq!(failed.unwrap_err().code(), Code::Storage);
+    }
+    project.write("scripts/a.mini", "service a\ntext three");
+    assert_eq!(lines(&project.reload().await), ["a r1→r3 Ok"]);
     project.end().await;
 }
 
