@@ -1,5 +1,8 @@
 //! The character classes of XML 1.0, fifth edition.
 
+/// White space.
+pub(crate) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// Tells whether XML may carry the character at all.
 pub(crate) fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)

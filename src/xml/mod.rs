@@ -19,7 +19,6 @@ mod value;
 mod write;
 mod writer;
 mod xpath;
-mod xpath_words;
 
 pub(crate) use chars::is_ncname;
 pub(crate) use node::Node;

@@ -2,28 +2,34 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use uppsala::{Document, NodeId, NodeKind, Parser, QName, XmlError};
+use uppsala::{Attribute, Document, Element, NodeId, NodeKind, Parser, QName, XmlError};
 
 use crate::base::{Code, Fault, Object};
 use crate::xml::scan::Facts;
+use crate::xml::xpath::{Index, Place};
 use crate::xml::{Limits, Writer, fault, value, xpath};
 
 /// A node: a document, an element, a text or an attribute.
 #[derive(Clone)]
 pub(crate) struct Node {
-    pub(super) doc: Arc<Doc>,
-    pub(super) id: NodeId,
+    doc: Arc<Doc>,
+    /// In the tree; an attribute has that of its element.
+    id: NodeId,
+    /// Which attribute of the element it is, if it is one.
+    attribute: Option<u32>,
 }
 
 /// A document and what was learnt when reading it. The tree is an arena: dropping it recurses
 /// nowhere.
-pub(super) struct Doc {
-    pub(super) tree: Document<'static>,
+struct Doc {
+    tree: Document<'static>,
     /// The text as it came, for lines.
     text: String,
-    pub(super) facts: Facts,
+    facts: Facts,
+    /// What XPath walks on, made when it is first needed.
+    index: OnceLock<Index>,
 }
 
 impl Node {
@@ -40,33 +46,68 @@ impl Node {
         if facts.splits_text {
             join_texts(&mut tree);
         }
-        tree.prepare_xpath();
         let id = tree.root();
-        let doc = Arc::new(Doc { tree, text, facts });
-        Ok(Self { doc, id })
+        let doc = Arc::new(Doc {
+            tree,
+            text,
+            facts,
+            index: OnceLock::new(),
+        });
+        Ok(Self {
+            doc,
+            id,
+            attribute: None,
+        })
     }
 
     /// Returns another node of the same document.
-    pub(super) fn sibling(&self, id: NodeId) -> Self {
+    fn sibling(&self, id: NodeId) -> Self {
         Self {
             doc: Arc::clone(&self.doc),
             id,
+            attribute: None,
         }
     }
 
-    pub(super) fn kind(&self) -> &NodeKind<'static> {
-        self.doc
-            .tree
-            .node_kind(self.id)
-            .unwrap_or(&NodeKind::Document)
+    /// Returns the node at a place of the index.
+    pub(super) fn at_place(&self, place: Place) -> Self {
+        let (id, attribute) = self.index().node(place);
+        Self {
+            doc: Arc::clone(&self.doc),
+            id,
+            attribute,
+        }
+    }
+
+    /// Returns its place in the index.
+    pub(super) fn place(&self) -> Place {
+        self.index().place(self.id, self.attribute)
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        let index = &self.doc.index;
+        index.get_or_init(|| Index::new(&self.doc.tree))
+    }
+
+    pub(super) fn tree(&self) -> &Document<'static> {
+        &self.doc.tree
+    }
+
+    /// Returns the attribute it is.
+    fn as_attribute(&self) -> Option<&Attribute<'static>> {
+        let element = self.doc.tree.element(self.id)?;
+        element.attributes.get(self.attribute? as usize)
+    }
+
+    /// Returns the element it is; an attribute is none.
+    fn as_element(&self) -> Option<&Element<'static>> {
+        let element = self.doc.tree.element(self.id);
+        element.filter(|_| self.attribute.is_none())
     }
 
     fn qname(&self) -> Option<&QName<'static>> {
-        match self.kind() {
-            NodeKind::Element(element) => Some(&element.name),
-            NodeKind::Attribute(name, _) => Some(name),
-            _ => None,
-        }
+        let element = self.as_element().map(|element| &element.name);
+        element.or_else(|| self.as_attribute().map(|attribute| &attribute.name))
     }
 
     /// Returns the name without its prefix; empty for documents and texts.
@@ -88,21 +129,20 @@ impl Node {
 
     /// Tells whether it is an element.
     pub(crate) fn is_element(&self) -> bool {
-        matches!(self.kind(), NodeKind::Element(_))
+        self.as_element().is_some()
     }
 
     /// Returns all text within, in order, as one.
     pub(crate) fn text(&self) -> String {
-        match self.kind() {
-            NodeKind::Attribute(_, value) => value.clone().into_owned(),
-            NodeKind::Comment(_) | NodeKind::ProcessingInstruction(_) => String::new(),
-            _ => self.doc.tree.text_content_deep(self.id),
+        match self.as_attribute() {
+            Some(attribute) => attribute.value.clone().into_owned(),
+            None => self.doc.tree.text_content_deep(self.id),
         }
     }
 
     /// Returns the value of an attribute; without a namespace, that of the attribute in none.
     pub(crate) fn attribute(&self, name: &str, namespace: Option<&str>) -> Option<&str> {
-        let element = self.doc.tree.element(self.id)?;
+        let element = self.as_element()?;
         let wanted = namespace.filter(|namespace| !namespace.is_empty());
         let found = element.attributes.iter().find(|attribute| {
             attribute.name.local_name == name && attribute.name.namespace_uri.as_deref() == wanted
@@ -112,13 +152,19 @@ impl Node {
 
     /// Walks the elements directly within.
     pub(crate) fn children(&self) -> impl Iterator<Item = Self> {
-        let ids = self.doc.tree.children_iter(self.id);
-        ids.map(|id| self.sibling(id)).filter(Self::is_element)
+        let around = self.attribute.is_none().then_some(self.id);
+        let ids = around.map(|id| self.doc.tree.children_iter(id));
+        let nodes = ids.into_iter().flatten().map(|id| self.sibling(id));
+        nodes.filter(Self::is_element)
     }
 
     /// Returns the element around it, or the document around the root element.
     pub(crate) fn parent(&self) -> Option<Self> {
-        self.doc.tree.parent(self.id).map(|id| self.sibling(id))
+        let id = match self.attribute {
+            Some(_) => Some(self.id),
+            None => self.doc.tree.parent(self.id),
+        };
+        id.map(|id| self.sibling(id))
     }
 
     /// Returns the root element of its document.
@@ -134,11 +180,11 @@ impl Node {
 
     /// Returns the line it starts on, from 1; for an attribute, that of its element.
     pub(crate) fn line(&self) -> usize {
-        let id = match self.kind() {
-            NodeKind::Attribute(..) => self.doc.tree.parent(self.id).unwrap_or(self.id),
-            _ => self.id,
-        };
-        let start = self.doc.tree.node_range(id).map_or(0, |range| range.start);
+        let start = self
+            .doc
+            .tree
+            .node_range(self.id)
+            .map_or(0, |range| range.start);
         fault::position(&self.doc.text, start).0
     }
 
@@ -156,17 +202,17 @@ impl Node {
 
     /// Writes the node into a document that is being written.
     pub(crate) fn write(&self, writer: &mut Writer) {
-        match self.kind() {
-            NodeKind::Document => self.root().write_element(writer, true),
-            NodeKind::Element(_) => self.write_element(writer, true),
-            _ => {
-                writer.text(&self.text());
-            }
+        if self.is_element() {
+            self.write_element(writer, true);
+        } else if self.parent().is_none() {
+            self.root().write_element(writer, true);
+        } else {
+            writer.text(&self.text());
         }
     }
 
     fn write_element(&self, writer: &mut Writer, outermost: bool) {
-        let NodeKind::Element(element) = self.kind() else {
+        let Some(element) = self.as_element() else {
             return;
         };
         writer.start(&element.name.prefixed_name());
@@ -232,7 +278,7 @@ impl Node {
     }
 }
 
-fn own_namespaces<'a>(element: &'a uppsala::Element<'static>) -> Vec<(&'a str, &'a str)> {
+fn own_namespaces<'a>(element: &'a Element<'static>) -> Vec<(&'a str, &'a str)> {
     let own = element.namespace_declarations.iter();
     own.map(|(prefix, uri)| (&**prefix, &**uri)).collect()
 }
