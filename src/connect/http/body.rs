@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -13,6 +13,17 @@ use crate::connect::http::server::HttpLimits;
 
 /// From this moment on the pace of a body counts.
 const PACE_FROM: Duration = Duration::from_secs(5);
+
+/// Headers that no trailer may be.
+const HEAD_ONLY: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::HOST,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::TRAILER,
+];
 
 /// Reads a body. One that announces too much is refused before a byte of it is read.
 pub(super) async fn read(
@@ -53,8 +64,12 @@ pub(super) async fn read(
         let frame = frame.map_err(|error| {
             Fault::new(Code::BadRequest, "the body broke off").detail(error.to_string())
         })?;
-        let Ok(data) = frame.into_data() else {
-            continue;
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                check_trailers(&frame.into_trailers().unwrap_or_default())?;
+                continue;
+            }
         };
         if first.len() + rest.len() + data.len() > most {
             return Err(too_large(limit));
@@ -71,6 +86,17 @@ pub(super) async fn read(
     } else {
         [first, rest.freeze()].concat().into()
     })
+}
+
+/// Refuses trailers that say where a message ends or whose it is: that is what heads are for.
+fn check_trailers(trailers: &HeaderMap) -> Result<(), Fault> {
+    match trailers.keys().find(|name| HEAD_ONLY.contains(name)) {
+        Some(name) => Err(Fault::new(
+            Code::BadRequest,
+            format!("'{name}' cannot stand behind a body"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Returns when the next part must be there: before the body's end of time, and before its pace is too slow.

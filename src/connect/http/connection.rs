@@ -19,7 +19,7 @@ use crate::connect::http::bare::Instead;
 use crate::connect::http::exchange::{Peer, respond};
 use crate::connect::http::outbox::{Gathering, Outbox};
 use crate::connect::http::server::Shared;
-use crate::connect::http::watch::{Flight, Refusal, Watch};
+use crate::connect::http::watch::{Flight, Watch};
 use crate::contract::{Accepted, Core};
 
 /// What hyper may buffer of a head; longer ones get its own 431.
@@ -76,6 +76,7 @@ async fn exchange<S>(
         watch: Rc::clone(&watch),
         shared: refusals,
         instead: Instead::default(),
+        refused: false,
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut timer = pin!(Timer::new(&watch));
@@ -115,6 +116,8 @@ fn builder(shared: &Shared) -> auto::Builder<LocalExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        // A peer may say that it sends no more and still wait for its answers.
+        .half_close(true)
         .max_buf_size(BUFFER);
     builder
         .http2()
@@ -189,6 +192,8 @@ struct Watched<S> {
     watch: Rc<Watch>,
     shared: Arc<Shared>,
     instead: Instead,
+    /// Whether the peer is being told why its head is refused.
+    refused: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
@@ -197,25 +202,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(refusal) = self.watch.refusal() {
-            return self.poll_refused(refusal, cx);
+        if self.watch.refusal().is_some() {
+            return self.poll_refused(cx);
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
-            self.watch.read(bytes);
+            let taken = self.watch.read(bytes);
+            buffer.set_filled(before + taken);
+            if taken == 0 {
+                return self.poll_refused(cx);
+            }
         }
-        match self.watch.refusal() {
-            Some(refusal) => self.poll_refused(refusal, cx),
-            None => polled,
-        }
+        polled
     }
 }
 
 impl<S: AsyncWrite + Unpin> Watched<S> {
-    /// Tells the peer why its head is refused; hyper ends the connection for the error.
-    fn poll_refused(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.instead.refuse(refusal, &self.shared.fallback);
+    /// Tells the peer why its head is refused, once it has the answers to what it sent before; hyper ends the connection
+    /// for the error, and asks again when it has answered.
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.refused {
+            let refusal = self.watch.refusal().filter(|_| self.watch.is_quiet());
+            let Some(refusal) = refusal else {
+                return Poll::Pending;
+            };
+            self.refused = true;
+            self.instead.refuse(refusal, &self.shared.fallback);
+        }
         ready!(self.instead.poll_send(Pin::new(&mut self.stream), cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         Poll::Ready(Err(io::ErrorKind::InvalidData.into()))

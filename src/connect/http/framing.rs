@@ -1,7 +1,61 @@
-//! What a head says of where its message ends, checked before hyper reads it.
+//! Where the messages on a connection end, checked before hyper reads them.
 //!
 //! Two servers that read a head in different ways see different requests in the same bytes. hyper takes a lone line feed
 //! for the end of a line and forgets a length beside a transfer coding, as RFC 9112 allows; we refuse both.
+
+/// What the next bytes of a connection are.
+pub(super) enum Framing {
+    /// Those of a head.
+    Head(Head),
+    /// So many more of a body.
+    Body(u64),
+    /// Nobody here knows: the chunks of a body are hyper's to read, and what follows them.
+    Unknown,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+/// Where a head that is refused begins, and why it is.
+pub(super) type Refused = (usize, &'static str);
+
+impl Framing {
+    /// Looks at the next bytes.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let (mut rest, mut begin) = (bytes, 0);
+        loop {
+            match self {
+                Self::Unknown => return Ok(()),
+                Self::Body(left) => {
+                    let here = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let Some(after) = rest.get(here..) else {
+                        *left -= rest.len() as u64;
+                        return Ok(());
+                    };
+                    *self = Self::default();
+                    rest = after;
+                    begin = bytes.len() - rest.len();
+                }
+                Self::Head(head) => {
+                    let Some(at) = memchr::memchr(b'\n', rest) else {
+                        head.line.extend_from_slice(rest);
+                        return Ok(());
+                    };
+                    let (line, after) = rest.split_at(at + 1);
+                    let ended = head.take(line).map_err(|why| (begin, why))?;
+                    rest = after;
+                    if let Some(next) = ended {
+                        *self = next;
+                        begin = bytes.len() - rest.len();
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// A head as it comes, line by line.
 #[derive(Default)]
@@ -9,92 +63,118 @@ pub(super) struct Head {
     /// The beginning of a line that has not ended; hyper bounds its length.
     line: Vec<u8>,
     begun: bool,
-    ended: bool,
-    has_length: bool,
+    length: Option<Vec<u8>>,
     has_coding: bool,
 }
 
 impl Head {
-    /// Looks at the next bytes of a head, and of what follows it. Fails with the reason to refuse it.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        let mut rest = bytes;
-        while !self.ended {
-            let Some(at) = memchr::memchr(b'\n', rest) else {
-                self.line.extend_from_slice(rest);
-                return Ok(());
-            };
-            let (line, after) = rest.split_at(at + 1);
-            rest = after;
-            if self.line.is_empty() {
-                self.end(line)?;
-            } else {
-                self.line.extend_from_slice(line);
-                let whole = std::mem::take(&mut self.line);
-                self.end(&whole)?;
-            }
+    /// Takes the rest of a line; returns what follows the head if that was its end.
+    fn take(&mut self, rest: &[u8]) -> Result<Option<Framing>, &'static str> {
+        if self.line.is_empty() {
+            return self.end(rest);
         }
-        Ok(())
+        self.line.extend_from_slice(rest);
+        let whole = std::mem::take(&mut self.line);
+        self.end(&whole)
     }
 
-    /// Tells whether the first line has not ended.
-    pub(super) fn is_in_first_line(&self) -> bool {
-        !self.begun
-    }
-
-    fn end(&mut self, line: &[u8]) -> Result<(), &'static str> {
+    fn end(&mut self, line: &[u8]) -> Result<Option<Framing>, &'static str> {
         let line = line
             .strip_suffix(b"\r\n")
             .ok_or("a line of the head ends without a carriage return")?;
         if line.is_empty() {
             // Some clients send an empty line behind a body.
-            self.ended = self.begun;
-            return Ok(());
+            return Ok(self.begun.then(|| self.follows()));
+        }
+        if !self.begun && line == b"PRI * HTTP/2.0" {
+            return Ok(Some(Framing::Unknown));
         }
         self.begun = true;
-        self.has_length |= is_named(line, b"content-length");
-        self.has_coding |= is_named(line, b"transfer-encoding");
-        if self.has_length && self.has_coding {
+        if let Some(length) = value_of(line, b"content-length") {
+            self.length = Some(length.to_vec());
+        }
+        self.has_coding |= value_of(line, b"transfer-encoding").is_some();
+        if self.length.is_some() && self.has_coding {
             return Err("the head has both a length and a transfer encoding");
         }
-        Ok(())
+        Ok(None)
+    }
+
+    fn follows(&self) -> Framing {
+        let Some(length) = &self.length else {
+            return if self.has_coding {
+                Framing::Unknown
+            } else {
+                Framing::default()
+            };
+        };
+        // hyper refuses what is no number.
+        let length = std::str::from_utf8(length).ok();
+        let length = length.and_then(|length| length.trim().parse().ok());
+        length.map_or(Framing::Unknown, Framing::Body)
     }
 }
 
-fn is_named(line: &[u8], name: &[u8]) -> bool {
-    let own = line.get(..name.len());
-    own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && line.get(name.len()) == Some(&b':')
+/// Returns the value if a line is that of a header.
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (own, rest) = line.split_at_checked(name.len())?;
+    rest.strip_prefix(b":")
+        .filter(|_| own.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Reads a head whole, and byte by byte; both must say the same.
+    /// Reads bytes whole, cut in two at each place, and byte by byte; all must say the same.
     fn read(bytes: &[u8]) -> Result<(), &'static str> {
-        let mut slow = Head::default();
-        let each = bytes.iter().try_for_each(|byte| slow.read(&[*byte]));
-        assert_eq!(Head::default().read(bytes), each);
-        each
+        let in_parts = |parts: &[&[u8]]| {
+            let mut framing = Framing::default();
+            let read = parts.iter().try_for_each(|part| framing.read(part));
+            read.map_err(|(_, why)| why)
+        };
+        let whole = in_parts(&[bytes]);
+        for at in 0..bytes.len() {
+            let (one, two) = bytes.split_at(at);
+            assert_eq!(in_parts(&[one, two]), whole, "{at}");
+        }
+        assert_eq!(in_parts(&bytes.chunks(1).collect::<Vec<_>>()), whole);
+        whole
     }
 
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
     #[test]
-    fn lines_must_end_with_both_characters() {
+    fn lines_of_heads_must_end_with_both_characters_and_those_of_bodies_need_not() {
+        let post = |lines: &str, body: &str| format!("POST / HTTP/1.1\r\n{lines}\r\n{body}");
         for good in [
-            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nbody\nof lines\n",
-            "GET / HTTP/1.1\r\nHost: a\r",
+            GET.to_owned(),
+            format!("\r\n{GET}{GET}"),
+            "GET / HTTP/1.1\r\nHost: a\r".to_owned(),
+            post("Content-Length: 5\r\n", "\n\na\n\n") + GET,
+            post("content-length:0\r\n", "") + GET,
+            post("Transfer-Encoding: chunked\r\n", "2\r\n\n\n\r\n0\r\n\r\n"),
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\n\0".to_owned(),
         ] {
             assert_eq!(read(good.as_bytes()), Ok(()), "{good:?}");
         }
         for bad in [
-            "GET / HTTP/1.1\nHost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\n\n",
-            "\nGET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: a\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(),
+            "\nGET / HTTP/1.1\r\n\r\n".to_owned(),
+            post("Content-Length: 3\r\n", "\n\na") + "GET / HTTP/1.1\n",
         ] {
             let why = read(bad.as_bytes()).unwrap_err();
             assert!(why.contains("carriage return"), "{bad:?}: {why}");
         }
+    }
+
+    #[test]
+    fn a_refused_head_is_told_from_what_stands_before_it() {
+        let two = format!("{GET}GET / HTTP/1.1\nHost: a\r\n\r\n");
+        let refused = Framing::default().read(two.as_bytes()).unwrap_err();
+        assert_eq!(refused.0, GET.len());
     }
 
     #[test]

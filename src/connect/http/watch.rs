@@ -9,7 +9,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::base::Code;
-use crate::connect::http::framing::Head;
+use crate::connect::http::framing::Framing;
 
 /// How long a peer may take for each part of an exchange.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +56,11 @@ pub(super) struct Watch {
     idle_since: Cell<Instant>,
     /// When the first byte of the next head came.
     head_since: Cell<Option<Instant>>,
-    /// What that head says so far.
-    head: RefCell<Head>,
-    /// Why that head is refused; the socket tells the peer.
+    /// Whether the first line of that head has not ended yet.
+    in_first_line: Cell<bool>,
+    /// Where messages end.
+    framing: RefCell<Framing>,
+    /// Why the next head is refused; the socket tells the peer.
     refusal: Cell<Option<Refusal>>,
     /// Since when the socket takes nothing.
     blocked_since: Cell<Option<Instant>>,
@@ -85,7 +87,8 @@ impl Watch {
             multiplexed: Cell::new(false),
             idle_since: Cell::new(now),
             head_since: Cell::new(None),
-            head: RefCell::default(),
+            in_first_line: Cell::new(false),
+            framing: RefCell::default(),
             refusal: Cell::default(),
             blocked_since: Cell::new(None),
             sending: Cell::new(0),
@@ -160,28 +163,33 @@ impl Watch {
         }
     }
 
-    /// Notes that bytes came.
-    pub(super) fn read(&self, bytes: &[u8]) {
-        if self.in_flight.get() > 0 || self.multiplexed.get() {
-            return;
+    /// Notes that bytes came; returns how many of them may be read on.
+    pub(super) fn read(&self, bytes: &[u8]) -> usize {
+        if self.multiplexed.get() {
+            return bytes.len();
         }
-        if self.head_since.get().is_none() {
+        if self.in_flight.get() == 0 && self.head_since.get().is_none() {
             self.head_since.set(Some(self.now()));
-            *self.head.borrow_mut() = Head::default();
+            self.in_first_line.set(true);
             let preface = !self.served.get() && bytes.starts_with(b"PRI ");
             self.multiplexed.set(preface);
-            if preface {
-                return;
-            }
         }
-        if let Err(why) = self.head.borrow_mut().read(bytes) {
-            self.refusal.set(Some((Code::BadRequest, why)));
+        if self.in_first_line.get() {
+            let goes_on = memchr::memchr(b'\n', bytes).is_none();
+            self.in_first_line.set(goes_on);
+        }
+        match self.framing.borrow_mut().read(bytes) {
+            Ok(()) => bytes.len(),
+            Err((begin, why)) => {
+                self.refusal.set(Some((Code::BadRequest, why)));
+                begin
+            }
         }
     }
 
     /// Tells whether the head that is being read has not got beyond its first line.
     pub(super) fn is_in_first_line(&self) -> bool {
-        self.head_since.get().is_some() && self.head.borrow().is_in_first_line()
+        self.head_since.get().is_some() && self.in_first_line.get()
     }
 
     /// Notes that the peer waited too long, and tells whether that was in the middle of a head.
@@ -194,9 +202,14 @@ impl Watch {
         head
     }
 
-    /// Returns why the head that is being read is refused, if it is.
+    /// Returns why the next head is refused, if it is.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.refusal.get()
+    }
+
+    /// Tells whether all requests are answered, so that a refusal does not get in between.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight.get() == 0 && self.blocked_since.get().is_none()
     }
 
     /// Notes that the socket took bytes.

@@ -317,6 +317,88 @@ async fn heads_that_others_may_read_otherwise_are_refused_and_nothing_behind_the
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_reads_is_never_taken_for_a_head() {
+    let server = start();
+    let body = "{\n  \"a\": 1\n}\n".repeat(1000);
+    let length = body.len();
+    for (line, expected) in [
+        ("POST /nowhere", "404"),
+        ("PUT /echo", "405"),
+        ("POST /-/ready", "200"),
+    ] {
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}GET /echo/next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        );
+        let answer = server.raw(request.as_bytes()).await;
+        assert_eq!(status(&answer), expected, "{line}: {answer}");
+        assert!(!answer.contains(" 400 "), "{line}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_cut_anywhere_behind_another_is_read_whole() {
+    let server = start();
+    let one = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na\n\nb";
+    let last =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\na\n\nb";
+    for cut in 0..last.len() {
+        let mut stream = server.connect().await;
+        let (head, tail) = last.split_at(cut);
+        stream
+            .write_all(format!("{one}{head}").as_bytes())
+            .await
+            .unwrap();
+        tokio::task::yield_now().await;
+        stream.write_all(tail.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{cut}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_head_waits_for_the_answers_before_it() {
+    let server = start();
+    let good = "GET /echo/good HTTP/1.1\r\nHost: a\r\n\r\n";
+    let bad = "GET /echo/bad HTTP/1.1\nHost: a\r\n\r\n";
+    let answer = server.raw(format!("{good}{good}{bad}").as_bytes()).await;
+    let order: Vec<_> = answer
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|one| &one[..3])
+        .collect();
+    assert_eq!(order, ["200", "200", "400"], "{answer}");
+}
+
+#[tokio::test]
+async fn who_sends_no_more_still_gets_the_answers() {
+    let server = start();
+    for _ in 0..50 {
+        let mut stream = server.connect().await;
+        let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab".repeat(3);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert_eq!(answer.matches("HTTP/1.1 200").count(), 3, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_that_only_heads_may_have_are_refused() {
+    let server = start();
+    for (trailer, expected) in [
+        ("X-Sum: 1", "200"),
+        ("Content-Length: 5", "400"),
+        ("Host: b", "400"),
+    ] {
+        let request = format!(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nab\r\n0\r\n{trailer}\r\n\r\n"
+        );
+        let answer = server.raw(request.as_bytes()).await;
+        assert_eq!(status(&answer), expected, "{trailer}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let server = start();
     let many = (0..100).map(|n| format!("GET /echo/{n} HTTP/1.1\r\nHost: a\r\n\r\n"));
