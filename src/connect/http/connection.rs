@@ -116,8 +116,6 @@ fn builder(shared: &Shared) -> auto::Builder<LocalExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        // A peer may say that it sends no more and still wait for its answers.
-        .half_close(true)
         .max_buf_size(BUFFER);
     builder
         .http2()
@@ -205,8 +203,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         if self.watch.refusal().is_some() {
             return self.poll_refused(cx);
         }
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let nothing = matches!(polled, Poll::Ready(Ok(()))) && buffer.remaining() == room;
+        if nothing && room > 0 && !self.watch.ends() {
+            return Poll::Pending;
+        }
         if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
             let taken = self.watch.read(bytes);
             buffer.set_filled(before + taken);

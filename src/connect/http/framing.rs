@@ -55,6 +55,11 @@ impl Framing {
             }
         }
     }
+
+    /// Tells whether what came so far ends with a whole message.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self, Self::Head(head) if !head.begun && head.line.is_empty())
+    }
 }
 
 /// A head as it comes, line by line.
@@ -173,6 +178,11 @@ mod tests {
     #[test]
     fn a_refused_head_is_told_from_what_stands_before_it() {
         let two = format!("{GET}GET / HTTP/1.1\nHost: a\r\n\r\n");
+        let mut framing = Framing::default();
+        framing.read(GET.as_bytes()).unwrap();
+        assert!(framing.is_between());
+        framing.read(b"POST / HTTP/1.1\r\n").unwrap();
+        assert!(!framing.is_between());
         let refused = Framing::default().read(two.as_bytes()).unwrap_err();
         assert_eq!(refused.0, GET.len());
     }

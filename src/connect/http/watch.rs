@@ -23,6 +23,8 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Duration,
     /// For taking the next part of an answer.
     pub(crate) send: Duration,
+    /// For an answer to a peer that said it sends no more: it may wait for the answer, or be gone.
+    pub(crate) gone: Duration,
     /// After closing began, for the first request of a connection that has sent none.
     pub(crate) last: Duration,
 }
@@ -34,6 +36,7 @@ impl Default for Timeouts {
             body: Duration::from_secs(30),
             idle: Duration::from_secs(75),
             send: Duration::from_secs(30),
+            gone: Duration::from_secs(5),
             last: Duration::from_secs(1),
         }
     }
@@ -68,6 +71,8 @@ pub(super) struct Watch {
     sending: Cell<usize>,
     /// When a part of an answer was last taken.
     sent_at: Cell<Instant>,
+    /// When the peer said that it sends no more.
+    ended_since: Cell<Option<Instant>>,
     /// When the server began to close.
     closing_since: Cell<Option<Instant>>,
     /// When the connection's own task began to run, while it does: then nobody needs to wake it, and a second look
@@ -93,6 +98,7 @@ impl Watch {
             blocked_since: Cell::new(None),
             sending: Cell::new(0),
             sent_at: Cell::new(now),
+            ended_since: Cell::new(None),
             closing_since: Cell::new(None),
             polling: Cell::new(None),
             waker: RefCell::new(Waker::noop().clone()),
@@ -108,7 +114,7 @@ impl Watch {
             return stuck.into_iter().chain(sending).min();
         }
         if self.in_flight.get() > 0 {
-            return None;
+            return self.ended_since.get().map(|since| since + limits.gone);
         }
         if !self.served.get() {
             let closing = self.closing_since.get().map(|since| since + limits.last);
@@ -185,6 +191,20 @@ impl Watch {
                 begin
             }
         }
+    }
+
+    /// Notes that the peer sends no more; returns whether to say so now. It may be waiting for answers to whole requests.
+    pub(super) fn ends(&self) -> bool {
+        if self.in_flight.get() == 0
+            || self.multiplexed.get()
+            || !self.framing.borrow().is_between()
+        {
+            return true;
+        }
+        if self.ended_since.get().is_none() {
+            self.ended_since.set(Some(self.now()));
+        }
+        false
     }
 
     /// Tells whether the head that is being read has not got beyond its first line.
