@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, RawQuery, Request, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -13,8 +14,11 @@ use axum::routing::{any, get};
 use serde_json::{Value as Json, json};
 
 use crate::admin::health::Health;
-use crate::base::{Cid, Code, Fault, FieldError};
+use crate::base::{ByteSize, Cid, Code, Fault, FieldError};
 use crate::contract::{Effect, Native};
+
+/// How long a body may be, in bytes: a package of ten megabytes as text, and what is written around it.
+const BODY: usize = 16 << 20;
 
 /// What the admin port serves.
 pub(crate) struct AdminPort {
@@ -62,6 +66,7 @@ fn router(port: Arc<AdminPort>) -> Router {
         .route("/healthz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(unknown_path)
+        .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(only_by_address))
         .with_state(port)
 }
@@ -95,15 +100,16 @@ async fn operate(
     method: http::Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let given = headers
         .get("x-correlation-id")
         .and_then(|cid| cid.to_str().ok())
         .and_then(Cid::accept);
     let cid = given.unwrap_or_else(Cid::fresh);
-    let answer = match authorise(&port, &headers) {
-        Ok(()) => run(&port, &name, &method, query.as_deref(), &body).await,
+    let body = body.map_err(|rejected| unreadable(&rejected));
+    let answer = match authorise(&port, &headers).and(body) {
+        Ok(body) => run(&port, &name, &method, query.as_deref(), &body).await,
         Err(fault) => Err(fault),
     };
     match answer {
@@ -113,6 +119,17 @@ async fn operate(
             problem(&cid, &fault)
         }
     }
+}
+
+fn unreadable(rejected: &BytesRejection) -> Fault {
+    if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let most = ByteSize(BODY as u64);
+        return Fault::new(
+            Code::BodyTooLarge,
+            format!("the body is longer than {most}"),
+        );
+    }
+    Fault::new(Code::BadRequest, "the body broke off").detail(rejected.body_text())
 }
 
 async fn run(

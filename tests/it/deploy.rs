@@ -324,6 +324,35 @@ fn packages(server: &TestServer) -> Vec<u64> {
 }
 
 #[test]
+fn an_archive_of_megabytes_is_deployed_by_the_command_too() {
+    let server = shop();
+    let names: Vec<_> = (0..16).map(|number| format!("s{number}")).collect();
+    let files = names.iter().map(|name| {
+        let text = format!("{}--[[{}]]\n", service(name, name), "x".repeat(180 << 10));
+        (format!("{name}.lua"), text)
+    });
+    let files: Vec<_> = files.collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_bytes()))
+        .collect();
+    outbox(&server, &files);
+    let dir = server.root().join("outbox");
+    run(&dir, "zip", &["-q", "-0", "many.zip", "-r", "."]);
+    good(&server.kladka(&["deploy", dir.join("many.zip").to_str().unwrap()]));
+    assert_eq!(state(&server, "shop.s15"), "ok");
+    let token = server.read("data/token");
+    let path = server.root().join("outbox/too-much");
+    std::fs::write(&path, vec![b'x'; 17 << 20]).unwrap();
+    let refused = server.admin("/api/v1/kladka.service.deploy");
+    let refused = refused.header(&format!("Authorization: Bearer {}", token.trim()));
+    let refused = refused.args(&["--data-binary", &format!("@{}", path.display())]);
+    let refused = refused.send();
+    assert_eq!(refused.status, 413, "{}", refused.body);
+    assert!(refused.body.contains("KL-H413"), "{}", refused.body);
+}
+
+#[test]
 fn a_dropped_file_is_deployed_when_its_writer_is_done() {
     let server = shop();
     let pickup = server.root().join("pickup-dir");
