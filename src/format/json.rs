@@ -52,6 +52,15 @@ fn is_json(essence: &str) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Tells whether a message that should have a body says that it is JSON: then nothing is not no input but a mistake.
+fn says_json(inbound: &Inbound) -> bool {
+    let http = inbound.meta.http.as_ref();
+    let sends = http.is_some_and(|http| matches!(http.method.as_str(), "POST" | "PUT" | "PATCH"));
+    let header = inbound.meta.header("content-type").unwrap_or_default();
+    let essence = header.split(';').next().unwrap_or_default().trim();
+    sends && is_json(&essence.to_ascii_lowercase())
+}
+
 impl Format for Json {
     fn name(&self) -> &'static str {
         "json"
@@ -59,7 +68,7 @@ impl Format for Json {
 
     fn decode(&self, inbound: &Inbound) -> Result<Decoded, Fault> {
         media::check(inbound, self.strict, "application/json", is_json)?;
-        let value = if inbound.body.is_empty() {
+        let value = if inbound.body.is_empty() && !says_json(inbound) {
             Value::Null
         } else {
             json_read::read(&inbound.body)?
