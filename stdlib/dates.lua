@@ -18,9 +18,14 @@ function dates.or_today(ctx)
   return year, month, day
 end
 
+--- Returns a number with at least two digits: `dates.two(9)` is `09`. Any number, also one that no month is.
+function dates.two(number)
+  return TWO[number] or tostring(number)
+end
+
 --- Returns the date as text with two-digit months and days: `dates.join(2013, 9, 3, ":")` is `2013:09:03`.
 function dates.join(year, month, day, separator)
-  return year .. separator .. TWO[month] .. separator .. TWO[day]
+  return tostring(year) .. separator .. dates.two(month) .. separator .. dates.two(day)
 end
 
 return dates

@@ -1,3 +1,4 @@
+local dates = require "dates"
 local rates = require "linuxjournal.rates"
 
 local NAMESPACES = {
@@ -10,9 +11,10 @@ return service {
   name    = "linuxjournal.update-cache",
   input   = { "year:int?", "month:int?" },
   timeout = "30s",
+  cpu     = "5s",
   handle  = function(ctx)
     local year, month = rates.date(ctx)
-    local filter = ("month(QUOTE_DATE) eq %d and year(QUOTE_DATE) eq %d"):format(month, year)
+    local filter = ("month(QUOTE_DATE) eq %s and year(QUOTE_DATE) eq %s"):format(month, year)
     local response = ctx.outgoing.http["treasury.gov"]:get { query = { ["$filter"] = filter } }
     if response.status ~= 200 then
       ctx.fail { status = 502, message = ("treasury.gov answered %d"):format(response.status) }
@@ -28,7 +30,7 @@ return service {
       rows += 1
     end
     if rows == 0 then
-      ctx.log:warn("No rates for %d-%02d", year, month)
+      ctx.log:warn("No rates for %s-%s", year, dates.two(month))
     end
   end,
 }

@@ -183,6 +183,21 @@ fn unknown_and_missing_dates(server: &TestServer) {
         (reply.status, reply.body.trim()),
         (200, r#"{"response":{}}"#)
     );
+    // No day of the calendar is a mistake of the service.
+    for input in [
+        r#"{"year":2013,"month":100,"day":3}"#,
+        r#"{"year":2013,"month":-1,"day":3}"#,
+        r#"{"year":9007199254740993,"month":9,"day":3}"#,
+        r#"{"year":2013,"month":9007199254740993,"day":9223372036854775807}"#,
+    ] {
+        let reply = json(server, input);
+        let answer = (reply.status, reply.body.trim());
+        assert_eq!(answer, (200, r#"{"response":{}}"#), "{input}");
+    }
+    // Whoever says that JSON comes must send some.
+    let nothing = server.curl("/client1/get-rate").header("X-API-Key: demo-1");
+    let nothing = nothing.header("Content-Type: application/json");
+    assert_eq!(nothing.args(&["-X", "POST"]).send().status, 400);
     // No input means today; nothing is cached for today.
     assert_eq!(json(server, "{}").body.trim(), r#"{"response":{}}"#);
     let reply = json(server, r#"{"year":"x","month":"y"}"#);
