@@ -125,7 +125,7 @@ codes! {
     // L: limits
     RateLimited         = "L429", 429, Forbidden,   "Rate limit reached";
     // N: processes and networks
-    PortBusy            = "N001", 500, Unexpected,  "Port in use";
+    PortBusy            = "N001", 500, Conflict,    "Port in use";
     DataLocked          = "N002", 500, Conflict,    "Data directory in use";
     ServerUnreachable   = "N003", 503, Unreachable, "Server cannot be reached";
     BadToken            = "N004", 401, Forbidden,   "Token refused";

@@ -238,7 +238,10 @@ impl Ground {
         if self.mode != Mode::Dev {
             return Ok(None);
         }
-        let address = address(&self.config.dev.partner)?;
+        let address = match self.config.dev.partner.as_str() {
+            "0" => SocketAddr::from(([127, 0, 0, 1], 0)),
+            other => address(other)?,
+        };
         let partner = http::start_partner(address, &self.project.recordings(), &self.tasks)?;
         Ok(Some(format!("http://{partner}")))
     }

@@ -184,7 +184,7 @@ fn a_busy_port_names_the_process_that_has_it() {
     ] {
         let server = TestServer::project("blank").with(variable, &address.to_string());
         let refused = server.refuses_to_start();
-        assert_eq!(refused.code, 1, "{}", refused.err);
+        assert_eq!(refused.code, 6, "{}", refused.err);
         let holder = format!(
             "port {} is used by process {} (",
             address.port(),
