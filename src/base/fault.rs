@@ -27,6 +27,7 @@ struct Inner {
     trace: Vec<String>,
     blocks: Option<String>,
     detail: Option<String>,
+    open: bool,
 }
 
 /// Whether the same message may succeed later.
@@ -91,6 +92,7 @@ impl Fault {
             trace: Vec::new(),
             blocks: None,
             detail: None,
+            open: false,
         }))
     }
 
@@ -119,6 +121,13 @@ impl Fault {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Lets clients see the block for people, in `dev`.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.0.open = true;
         self
     }
 
@@ -198,6 +207,11 @@ impl Fault {
             hint: self.0.hint.as_deref(),
             errors: &self.0.errors,
         }
+    }
+
+    /// Returns the block for people where clients may see it.
+    pub fn diagnostic(&self) -> Option<String> {
+        self.0.open.then(|| self.block())
     }
 
     /// Returns the place.

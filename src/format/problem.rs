@@ -29,6 +29,9 @@ pub(crate) fn problem(fault: &Fault, inbound: &Inbound) -> Reply {
         let errors: Vec<Value> = told.errors.iter().map(field_error).collect();
         map.push("errors".into(), errors.into());
     }
+    if let Some(diagnostic) = fault.diagnostic() {
+        map.push("diagnostic".into(), diagnostic.into());
+    }
     let mut body = Vec::with_capacity(512);
     // Texts and integers only, three deep: there is nothing the writer could refuse.
     drop(json_write::write(&mut body, &Value::Map(map)));

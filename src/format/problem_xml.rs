@@ -39,6 +39,9 @@ fn document(fault: &Fault, inbound: &Inbound) -> String {
     if !told.errors.is_empty() {
         write_errors(&mut writer, told.errors, inbound);
     }
+    if let Some(diagnostic) = fault.diagnostic() {
+        writer.leaf("diagnostic", &diagnostic);
+    }
     writer.finish()
 }
 

@@ -32,6 +32,11 @@ pub(crate) async fn handle(
         Ok(reply) => (reply, None),
         Err(fault) => {
             log(route, inbound, &fault);
+            let fault = if gateway.open && fault.status() >= 500 {
+                fault.open()
+            } else {
+                fault
+            };
             (route.plan.format.fault(&fault, inbound), Some(fault))
         }
     };

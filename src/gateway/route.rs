@@ -15,6 +15,8 @@ pub(crate) struct Gateway {
     pub(crate) ports: Arc<Ports>,
     /// The bounds of every call.
     pub(crate) limits: Limits,
+    /// Whether clients see where a script failed, as in `dev`.
+    pub(crate) open: bool,
 }
 
 /// A channel, ready for its messages. Nothing is looked up by name once this stands.

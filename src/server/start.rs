@@ -277,6 +277,7 @@ impl Ground {
             registry: Arc::clone(registry),
             ports: Arc::clone(ports),
             limits: self.limits(),
+            open: self.mode == Mode::Dev,
         };
         let fallback = Fallback::new(FORMATS)?;
         let limits = self.http_limits();

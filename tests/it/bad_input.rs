@@ -266,7 +266,7 @@ fn project() -> TestServer {
 }
 
 fn server() -> TestServer {
-    project().start()
+    project().production().start()
 }
 
 impl Wire {
@@ -383,6 +383,22 @@ fn way(format: &str, way: u32) -> String {
         "xml" => format!("<r><way>{way}</way></r>"),
         "soap11" => soap(SOAP11),
         _ => soap(SOAP12),
+    }
+}
+
+#[test]
+fn in_dev_a_client_sees_where_a_script_failed() {
+    let server = project().start();
+    for wire in WIRES
+        .iter()
+        .filter(|wire| ["json", "xml", "soap11", "soap12"].contains(&wire.format))
+    {
+        let format = wire.format;
+        let body = wire.post(&server, "ways", "", &way(format, 18)).body;
+        assert!(body.contains("diagnostic"), "{format}: {body}");
+        assert!(body.contains("scripts/bad.lua:"), "{format}: {body}");
+        let refused = wire.post(&server, "ways", "", "no such thing").body;
+        assert!(!refused.contains("diagnostic"), "{format}: {refused}");
     }
 }
 

@@ -183,6 +183,9 @@ fn write_detail(writer: &mut Writer, fault: &Fault, inbound: &Inbound) {
     writer.start("error").attribute("xmlns", OURS);
     writer.leaf("code", fault.code_text());
     writer.leaf("cid", inbound.cid.as_str());
+    if let Some(diagnostic) = fault.diagnostic() {
+        writer.leaf("diagnostic", &diagnostic);
+    }
     let errors = fault.told().errors;
     if !errors.is_empty() {
         let envelope = Envelope::read(inbound).ok();

@@ -100,6 +100,7 @@ impl Plane {
             registry,
             ports: Arc::new(ports(chrono::Utc::now(), Keys::default())),
             limits: Limits::default(),
+            open: false,
         };
         let makers: [&dyn FormatMaker; 3] = [&Maker("json"), &Maker("xml"), &Maker("soap")];
         let shared = Arc::new(Shared::new(

@@ -236,6 +236,7 @@ impl TestServer {
             registry: Arc::clone(&registry),
             ports,
             limits: call_limits,
+            open: false,
         };
         let makers: [&dyn FormatMaker; 3] = [&Maker("json"), &Maker("xml"), &Maker("soap")];
         let fallback = Fallback::new(&makers).unwrap();
