@@ -11,7 +11,7 @@ return service {
   name    = "linuxjournal.update-cache",
   input   = { "year:int?", "month:int?" },
   timeout = "30s",
-  cpu     = "5s",
+  cpu     = "10s",
   handle  = function(ctx)
     local year, month = rates.date(ctx)
     local filter = ("month(QUOTE_DATE) eq %s and year(QUOTE_DATE) eq %s"):format(month, year)

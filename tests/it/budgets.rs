@@ -116,7 +116,8 @@ fn server(peer: &Peer) -> TestServer {
     text += "  - { name: short, service: waits, http: { path: /short }, security: none, timeout: 200ms }\n";
     let project = TestServer::project("blank")
         .with("KLADKA_LIMITS_CORES", "1")
-        .with("KLADKA_LIMITS_SCRIPT_CPU", "250ms");
+        .with("KLADKA_LIMITS_SCRIPT_CPU", "250ms")
+        .production();
     project.write("config/objects.yaml", text);
     project.write("scripts/budgets.lua", SCRIPT);
     project.start()

@@ -9,7 +9,13 @@ pub(super) enum Framing {
     Head(Head),
     /// So many more of a body.
     Body(u64),
-    /// Nobody here knows: the chunks of a body are hyper's to read, and what follows them.
+    /// The line that says how long a chunk is, as far as it came.
+    Size(Vec<u8>),
+    /// So many more of a chunk and the end of its line.
+    Chunk(u64),
+    /// A line behind the last chunk, as far as it came.
+    Trailer(Vec<u8>),
+    /// Nobody here knows: hyper refuses it, or it is another protocol.
     Unknown,
 }
 
@@ -29,14 +35,33 @@ impl Framing {
         loop {
             match self {
                 Self::Unknown => return Ok(()),
-                Self::Body(left) => {
+                Self::Body(left) | Self::Chunk(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX);
                     let Some(after) = rest.get(here..) else {
                         *left -= rest.len() as u64;
                         return Ok(());
                     };
-                    *self = Self::default();
+                    *self = match self {
+                        Self::Chunk(_) => Self::Size(Vec::new()),
+                        _ => Self::default(),
+                    };
                     rest = after;
+                    begin = bytes.len() - rest.len();
+                }
+                Self::Size(line) | Self::Trailer(line) => {
+                    let Some(at) = memchr::memchr(b'\n', rest) else {
+                        line.extend_from_slice(rest);
+                        return Ok(());
+                    };
+                    let (end, after) = rest.split_at(at);
+                    line.extend_from_slice(end);
+                    let line = std::mem::take(line);
+                    *self = match self {
+                        Self::Size(_) => chunk(&line),
+                        _ if line.is_empty() || line == b"\r" => Self::default(),
+                        _ => Self::Trailer(Vec::new()),
+                    };
+                    rest = after.get(1..).unwrap_or_default();
                     begin = bytes.len() - rest.len();
                 }
                 Self::Head(head) => {
@@ -59,6 +84,20 @@ impl Framing {
     /// Tells whether what came so far ends with a whole message.
     pub(super) fn is_between(&self) -> bool {
         matches!(self, Self::Head(head) if !head.begun && head.line.is_empty())
+    }
+}
+
+/// Returns what follows the line that says how long a chunk is.
+fn chunk(line: &[u8]) -> Framing {
+    let digits = line
+        .split(|byte| matches!(byte, b';' | b'\r' | b' ' | b'\t'))
+        .next();
+    let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    match size {
+        Some(0) => Framing::Trailer(Vec::new()),
+        Some(size) => size.checked_add(2).map_or(Framing::Unknown, Framing::Chunk),
+        None => Framing::Unknown,
     }
 }
 
@@ -108,7 +147,7 @@ impl Head {
     fn follows(&self) -> Framing {
         let Some(length) = &self.length else {
             return if self.has_coding {
-                Framing::Unknown
+                Framing::Size(Vec::new())
             } else {
                 Framing::default()
             };
@@ -158,7 +197,11 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\r".to_owned(),
             post("Content-Length: 5\r\n", "\n\na\n\n") + GET,
             post("content-length:0\r\n", "") + GET,
-            post("Transfer-Encoding: chunked\r\n", "2\r\n\n\n\r\n0\r\n\r\n"),
+            post(
+                "Transfer-Encoding: chunked\r\n",
+                "2\r\n\n\n\r\n1A;x=y\r\nabcdefghijklmnopqrstuvwxy\n\r\n0\r\nA: b\r\n\r\n",
+            ) + GET,
+            post("Transfer-Encoding: chunked\r\n", "no size\r\n") + "\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\n\0".to_owned(),
         ] {
             assert_eq!(read(good.as_bytes()), Ok(()), "{good:?}");
@@ -169,6 +212,8 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(),
             "\nGET / HTTP/1.1\r\n\r\n".to_owned(),
             post("Content-Length: 3\r\n", "\n\na") + "GET / HTTP/1.1\n",
+            post("Transfer-Encoding: chunked\r\n", "1\r\n\n\r\n0\r\n\r\n") + "GET / HTTP/1.1\n",
+            post("Transfer-Encoding: chunked\r\n", "1\r\n\n\r\n0\r\n\r\n") + "GET / HTTP/1.1\n",
         ] {
             let why = read(bad.as_bytes()).unwrap_err();
             assert!(why.contains("carriage return"), "{bad:?}: {why}");

@@ -177,7 +177,7 @@ impl Watch {
         if self.in_flight.get() == 0 && self.head_since.get().is_none() {
             self.head_since.set(Some(self.now()));
             self.in_first_line.set(true);
-            let preface = !self.served.get() && bytes.starts_with(b"PRI ");
+            let preface = !self.served.get() && bytes.starts_with(b"PRI * HTTP/2.0\r\n");
             self.multiplexed.set(preface);
         }
         if self.in_first_line.get() {
@@ -301,6 +301,10 @@ impl Drop for Flight {
         if watch.in_flight.get() == 0 {
             watch.idle_since.set(watch.now());
             watch.wake();
+            // What was held back until now, hyper asks for only when it is told to.
+            if watch.ended_since.get().is_some() || watch.refusal.get().is_some() {
+                watch.waker.borrow().wake_by_ref();
+            }
         }
     }
 }

@@ -367,11 +367,55 @@ async fn a_refused_head_waits_for_the_answers_before_it() {
 }
 
 #[tokio::test]
+async fn who_waits_for_an_answer_after_sending_no_more_is_let_go_with_it() {
+    let server = start();
+    let began = Instant::now();
+    for coding in [
+        "Content-Length: 2\r\n\r\nab",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+    ] {
+        let calls = server.seen.calls.load(SeqCst);
+        let mut stream = server.connect().await;
+        let request = format!("POST /hold HTTP/1.1\r\nHost: a\r\n{coding}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        until("the call runs", || server.seen.calls.load(SeqCst) > calls).await;
+        server.seen.gate.add_permits(1);
+        let answer = rest(&mut stream).await;
+        assert_eq!(status(&answer), "200", "{coding}: {answer}");
+    }
+    // Far less than the time after which a peer counts as gone.
+    assert!(
+        began.elapsed() < Timeouts::default().gone,
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_head_behind_chunks_or_behind_another_protocols_word_is_looked_at_too() {
+    let server = start();
+    let bad = "GET /echo/bad HTTP/1.1\nHost: a\r\n\r\n";
+    let chunked = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\n\n\r\n0\r\n\r\n";
+    let word = "PRI /-/ready HTTP/1.1\r\nHost: a\r\n\r\n";
+    for first in [chunked, word] {
+        let before = server.seen.calls.load(SeqCst);
+        let answer = server.raw(format!("{first}{bad}").as_bytes()).await;
+        assert_eq!(answer.matches("HTTP/1.1 400").count(), 1, "{answer}");
+        assert!(!answer.contains("id=bad"), "{answer}");
+        assert!(server.seen.calls.load(SeqCst) - before <= 1, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn who_sends_no_more_still_gets_the_answers() {
     let server = start();
-    for _ in 0..50 {
+    let post = "POST /echo HTTP/1.1\r\nHost: a\r\n";
+    let sized = format!("{post}Content-Length: 2\r\n\r\nab");
+    let chunked = format!("{post}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+    for request in [sized, chunked].iter().cycle().take(50) {
         let mut stream = server.connect().await;
-        let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab".repeat(3);
+        let request = request.repeat(3);
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let answer = rest(&mut stream).await;
