@@ -25,12 +25,9 @@ impl Default for Framing {
     }
 }
 
-/// Where a head that is refused begins, and why it is.
-pub(super) type Refused = (usize, &'static str);
-
 impl Framing {
-    /// Looks at the next bytes.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    /// Looks at the next bytes. Fails with the place where a head begins that must be refused, and why.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), (usize, &'static str)> {
         let (mut rest, mut begin) = (bytes, 0);
         loop {
             match self {
@@ -107,7 +104,9 @@ pub(super) struct Head {
     /// The beginning of a line that has not ended; hyper bounds its length.
     line: Vec<u8>,
     begun: bool,
-    length: Option<Vec<u8>>,
+    has_length: bool,
+    /// `None` also for a length that is no number, which hyper refuses.
+    length: Option<u64>,
     has_coding: bool,
 }
 
@@ -135,27 +134,23 @@ impl Head {
         }
         self.begun = true;
         if let Some(length) = value_of(line, b"content-length") {
-            self.length = Some(length.to_vec());
+            self.has_length = true;
+            let length = std::str::from_utf8(length).ok();
+            self.length = length.and_then(|length| length.trim().parse().ok());
         }
         self.has_coding |= value_of(line, b"transfer-encoding").is_some();
-        if self.length.is_some() && self.has_coding {
+        if self.has_length && self.has_coding {
             return Err("the head has both a length and a transfer encoding");
         }
         Ok(None)
     }
 
     fn follows(&self) -> Framing {
-        let Some(length) = &self.length else {
-            return if self.has_coding {
-                Framing::Size(Vec::new())
-            } else {
-                Framing::default()
-            };
-        };
-        // hyper refuses what is no number.
-        let length = std::str::from_utf8(length).ok();
-        let length = length.and_then(|length| length.trim().parse().ok());
-        length.map_or(Framing::Unknown, Framing::Body)
+        match (self.has_length, self.has_coding) {
+            (true, _) => self.length.map_or(Framing::Unknown, Framing::Body),
+            (false, true) => Framing::Size(Vec::new()),
+            (false, false) => Framing::default(),
+        }
     }
 }
 
