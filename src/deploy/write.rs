@@ -143,7 +143,12 @@ pub(crate) fn is_beside(name: &OsStr) -> bool {
 
 /// Removes what a killed process left beside its places, below a folder.
 pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        // A project need not have scripts yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
@@ -266,6 +271,7 @@ mod tests {
         assert!(is_beside(left.file_name().unwrap()));
         sweep(&dir.join("scripts")).unwrap();
         assert_eq!(names(&deep), [".kladka-notes", "a.tmp"]);
+        sweep(&dir.join("nothing")).unwrap();
         fs::remove_dir_all(dir).unwrap();
     }
 
