@@ -13,6 +13,7 @@ use crate::format::xml::XmlFormat;
 use crate::schedule::Job;
 use crate::script::host;
 use crate::script::lua::LuaEngine;
+use crate::script::rhai::RhaiEngine;
 use crate::security::{ApiKey, Basic, Wss};
 
 /// Everything an operator can name.
@@ -42,5 +43,8 @@ pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
         .copied()
         .chain(KINDS.iter().map(|kind| kind.ops()))
         .collect();
-    vec![Arc::new(LuaEngine::new(tables))]
+    vec![
+        Arc::new(LuaEngine::new(tables.clone())),
+        Arc::new(RhaiEngine::new(tables)),
+    ]
 }

@@ -53,7 +53,7 @@ pub(super) enum Command {
     Doctor,
     /// Print the version
     Version,
-    /// Deploy files or archives (.lua, .zip, .tar.gz)
+    /// Deploy files or archives (.lua, .rhai, .zip, .tar.gz)
     Deploy {
         /// The files
         #[arg(required = true)]

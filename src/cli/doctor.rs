@@ -86,7 +86,7 @@ fn server(global: &Global) -> Check {
             );
             let degraded = status.get("state").is_some_and(|state| state == "degraded");
             if degraded {
-                Err(text + &wrong(&status))
+                Err(text + wrong(&status).as_str())
             } else {
                 Ok(text)
             }

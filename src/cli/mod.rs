@@ -37,7 +37,7 @@ impl From<Fault> for Failure {
             .unwrap_or_default();
         Self {
             exit: fault.code().exit(),
-            block: fault.block() + &detail,
+            block: fault.block() + detail.as_str(),
             document,
         }
     }

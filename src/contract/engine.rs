@@ -53,13 +53,15 @@ pub struct Source {
 pub struct SourceSet {
     /// The sources by path.
     pub by_path: BTreeMap<String, Arc<Source>>,
-    /// Which path a module name means. Earlier places win: `scripts/`, the listed places, `stdlib/`.
-    pub by_module: BTreeMap<String, String>,
+    /// Which paths a module name means, in whatever language: of `scripts/`, the listed places, `stdlib/`.
+    pub by_module: BTreeMap<String, Vec<String>>,
 }
 
 impl SourceSet {
-    /// Returns the source of a module.
-    pub fn module(&self, name: &str) -> Option<&Arc<Source>> {
-        self.by_path.get(self.by_module.get(name)?)
+    /// Returns the source that a module name means to a language with these endings; earlier places win.
+    pub fn module(&self, name: &str, endings: &[&str]) -> Option<&Arc<Source>> {
+        let speaks = |path: &&String| endings.iter().any(|ending| path.ends_with(ending));
+        let paths = self.by_module.get(name)?;
+        self.by_path.get(paths.iter().find(speaks)?)
     }
 }

@@ -167,7 +167,7 @@ fn moved(before: &SourceSet, after: &SourceSet, used: &str) -> bool {
         return true;
     };
     digest_of(after, used) != Some(&old.sha256)
-        || after.by_module.get(&old.module).map(String::as_str) != Some(used)
+        || after.by_module.get(&old.module) != before.by_module.get(&old.module)
 }
 
 async fn load(

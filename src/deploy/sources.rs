@@ -72,11 +72,10 @@ pub(crate) fn print(source: &Source) -> String {
 pub(crate) fn source_set(files: Files) -> Arc<SourceSet> {
     let mut by_rank: Vec<&Arc<Source>> = files.values().collect();
     by_rank.sort_by_key(|source| rank(&source.path));
-    let mut by_module = BTreeMap::new();
+    let mut by_module: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in by_rank {
-        by_module
-            .entry(source.module.clone())
-            .or_insert_with(|| source.path.clone());
+        let paths = by_module.entry(source.module.clone()).or_default();
+        paths.push(source.path.clone());
     }
     Arc::new(SourceSet {
         by_path: files,
@@ -106,6 +105,7 @@ mod tests {
             "extra/a.lua",
             "extra/b.lua",
             "stdlib/b.lua",
+            "stdlib/b.rhai",
             "scripts/a.lua",
         ] {
             let (_, below) = path.split_once('/').unwrap();
@@ -113,8 +113,11 @@ mod tests {
             files.insert(path.to_owned(), made);
         }
         let set = source_set(files);
-        assert_eq!(set.module("a").unwrap().path, "scripts/a.lua");
-        assert_eq!(set.module("b").unwrap().path, "extra/b.lua");
+        let lua = |name| set.module(name, &["lua"]).unwrap().path.clone();
+        assert_eq!(lua("a"), "scripts/a.lua");
+        assert_eq!(lua("b"), "extra/b.lua");
+        assert_eq!(set.module("b", &["rhai"]).unwrap().path, "stdlib/b.rhai");
+        assert!(set.module("a", &["rhai"]).is_none());
     }
 
     #[test]

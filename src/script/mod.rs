@@ -1,12 +1,24 @@
 //! What the script languages share, and the languages.
 //!
-//! `host/` is everything a script can do, one table for all languages; `meter` bounds what one call may use of its
-//! core; `conduct` finds the programs that hold it for long; `lua/` runs Luau.
+//! `host/` is everything a script can do, one table for all languages; `declare` loads a file, `program` runs its
+//! services; `meter` bounds what one call may use of its core, `poll` keeps to it; `conduct` finds the programs that
+//! hold their core for long; `lua/` runs Luau, `rhai/` runs Rhai.
 
 mod conduct;
+mod context;
+mod declare;
+mod diagnostic;
 pub(crate) mod host;
 pub(crate) mod lua;
 mod meter;
+mod offline;
+mod parallel;
+mod poll;
+mod program;
+mod response;
+pub(crate) mod rhai;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 

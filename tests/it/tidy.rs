@@ -129,6 +129,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx::", &["src/store/"]),
     ("axum::", &["src/admin/"]),
     ("mlua::", &["src/script/lua/"]),
+    ("use rhai::", &["src/script/rhai/"]),
+    ("corosensei::", &["src/script/rhai/fiber.rs"]),
     ("std::env::", &["src/config/"]),
     ("println!", &["src/cli/out.rs"]),
     ("eprintln!", &["src/cli/out.rs"]),
@@ -136,7 +138,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("thread::sleep", &[]),
     ("SystemTime::now", &[]),
     ("Utc::now()", &["src/base/clock.rs"]),
-    ("unsafe ", &["src/script/lua/alarm.rs"]),
+    (
+        "unsafe ",
+        &["src/script/lua/alarm.rs", "src/script/rhai/fiber.rs"],
+    ),
 ];
 
 fn misplaced(files: &[File]) -> Vec<String> {

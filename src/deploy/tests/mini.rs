@@ -100,7 +100,7 @@ impl Run<'_> {
                 "" | "#" => {}
                 "service" => names.push((ServiceName::new(rest).expect("a name"), number)),
                 "text" => self.texts.push(rest.to_owned()),
-                "use" => match self.set.module(rest) {
+                "use" => match self.set.module(rest, &["mini"]) {
                     Some(module) => {
                         if self.uses.insert(module.path.clone()) {
                             self.file(module);

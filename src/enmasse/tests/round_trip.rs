@@ -302,7 +302,9 @@ fn deep_and_large_documents_are_refused_before_they_cost_anything() {
         stored: &[],
     };
     let deep_flow = format!("x: {}", "[".repeat(100_000));
-    let deep_block = (0..3_000).fold(String::new(), |text, n| text + &" ".repeat(n) + "a:\n");
+    let deep_block = (0..3_000).fold(String::new(), |text, n| {
+        text + " ".repeat(n).as_str() + "a:\n"
+    });
     let dashes = format!("x:\n{}", "- ".repeat(50_000));
     let many = format!("x: [{}]", "1,".repeat(210_000));
     let long = format!("x: {}", "y".repeat(17 << 20));
@@ -330,7 +332,7 @@ fn so_many_problems_are_counted_and_not_shown() {
         stored: &[],
     };
     let job = |n| format!("  - {{ name: j{n}, service: x, every: often }}\n");
-    let text = (0..1_000).fold("jobs:\n".to_owned(), |text, n| text + &job(n));
+    let text = (0..1_000).fold("jobs:\n".to_owned(), |text, n| text + job(n).as_str());
     let faults = load(&one("f.yaml", text), &against).unwrap_err();
     assert_eq!(faults.0.len(), 201);
     assert_eq!(faults.0[200].message(), "800 more problems are not shown");

@@ -102,7 +102,7 @@ fn shown(reply: &Reply) -> String {
         .headers
         .iter()
         .fold(String::new(), |all, (name, value)| {
-            all + name + ": " + value + "\n"
+            all + name.as_str() + ": " + value.as_str() + "\n"
         });
     format!("{} {}\n{headers}{body}\n", reply.status, reply.media_type)
 }

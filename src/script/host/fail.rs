@@ -19,7 +19,7 @@ pub(crate) const TABLE: &[HostFn] = &[HostFn {
     doc: "Ends the call with a failure: `status` (default 500), `code` and `message`, which the caller sees.",
     examples: &[Example {
         lua: "pcall(ctx.fail, { status = 404, code = 'NO-RATE', message = 'no rate' })",
-        rhai: "try { ctx.fail(#{ status: 404, code: \"NO-RATE\", message: \"no rate\" }) } catch { false }",
+        rhai: "try { ctx.fail(#{ status: 404, code: \"NO-RATE\", message: \"no rate\" }); } catch { return false; }",
         result: "false",
     }],
     call: HostCall::Now(fail),

@@ -61,11 +61,14 @@ fn parse(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
 }
 
 fn encode(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+    text(&args.take(0)).map(Value::Text)
+}
+
+/// Returns a value as JSON text.
+pub(crate) fn text(value: &Value) -> Result<Text, Fault> {
     let mut out = Vec::new();
-    json_write::write(&mut out, &args.take(0))
-        .map_err(|fault| data::in_script("json.encode", &fault))?;
-    let text = Text::from_utf8(out);
-    text.map(Value::Text).map_err(|error| {
+    json_write::write(&mut out, value).map_err(|fault| data::in_script("json.encode", &fault))?;
+    Text::from_utf8(out).map_err(|error| {
         Fault::new(Code::Internal, "JSON that is not UTF-8").detail(error.to_string())
     })
 }

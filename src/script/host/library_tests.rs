@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{Caller, Cid, Clock, Code, Fault, Handle, Map, Place, ServiceName, Value};
+use crate::base::{Caller, Cid, Clock, Code, Fault, Handle, Place, ServiceName, Value};
 use crate::contract::{
-    Args, Call, Command, Connections, Core, Ctx, Declaration, Engine as _, Entry, HostCall, HostFn,
-    KeyValue, Limits, Ports, Request, Running, Services, Settings, Source, SourceSet,
+    Args, Call, Command, Connections, Core, Ctx, Declaration, Entry, HostCall, HostFn, KeyValue,
+    Limits, Ports, Request, Running, Services, Settings,
 };
 use crate::format::{json_read, json_write};
 use crate::script::host::{base64, crypto, csv, date, decimal, json, time, uuid};
-use crate::script::lua::LuaEngine;
 
 const TABLES: &[&[HostFn]] = &[
     base64::TABLE,
@@ -495,42 +494,4 @@ fn bytes_survive_base64() {
     let bytes = Value::Bytes(vec![0, 255, 10, 128].into());
     let text = run_values("base64.encode", vec![bytes.clone()]).unwrap();
     assert_eq!(run_values("base64.decode", vec![text]).unwrap(), bytes);
-}
-
-/// Runs a Lua expression as the answer of a service.
-async fn in_lua(expression: &str) -> Result<Value, Fault> {
-    let handle = format!("function(ctx) ctx.response.payload = {{ result = ({expression}) }} end");
-    let source = Source {
-        path: "scripts/t.lua".into(),
-        module: "t".into(),
-        text: format!("return service {{ name = 't', handle = {handle} }}"),
-        sha256: String::new(),
-    };
-    let mut set = SourceSet::default();
-    set.by_path.insert(source.path.clone(), Arc::new(source));
-    let engine = LuaEngine::new(TABLES.to_vec());
-    let loaded = engine.load(&Arc::new(set), "scripts/t.lua");
-    let loaded = loaded.unwrap_or_else(|faults| panic!("{expression}: {faults:?}"));
-    let service = loaded.services.first().unwrap();
-    let core = Rc::new(Core::default());
-    let answer = service.call(&core, ctx(), Value::Map(Map::new())).await?;
-    let mut map = answer.value.as_map().cloned().unwrap_or_default();
-    Ok(map.remove("result").unwrap_or_default())
-}
-
-#[test]
-fn every_example_gives_its_result_in_lua() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default());
-    runtime.unwrap().block_on(async {
-        for function in TABLES.iter().flat_map(|table| table.iter()) {
-            for example in function.examples {
-                let result = in_lua(example.lua).await;
-                let result = result.unwrap_or_else(|fault| panic!("{}: {fault:?}", example.lua));
-                let expected = json_read::read(example.result.as_bytes()).unwrap();
-                assert_eq!(result, expected, "{}", example.lua);
-            }
-        }
-    });
 }

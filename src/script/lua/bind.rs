@@ -9,10 +9,11 @@ use mlua::{FromLuaMulti, Function, Lua, MultiValue, Table};
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value};
 use crate::contract::{Args, Call, HostCall, HostFn, Receiver, Started, Type};
+use crate::script::context::{self, Panic, settle};
 use crate::script::host;
 use crate::script::lua::bridge::{Bridge, Pending, raise};
 use crate::script::lua::convert::Reader;
-use crate::script::lua::poll::MemoryGuard;
+use crate::script::lua::memory::MemoryGuard;
 use crate::script::meter::Running;
 
 /// The table a function belongs to, by address: `ctx.kvdb:get(k)` and `ctx.kvdb.get(k)` mean the same.
@@ -153,7 +154,10 @@ impl Bound {
 
     fn enter(&self, given: impl Given) -> mlua::Result<(Rc<Running>, Args)> {
         let running = self.bridge.meter.running();
-        let running = running.ok_or_else(|| raise(no_call(self.function)))?;
+        let running = running.ok_or_else(|| {
+            let what = format!("'{}'", self.function.path);
+            raise(context::no_call(&what))
+        })?;
         let args = given.lend(|given| self.read(given)).map_err(raise)?;
         host::admit(&running.call, self.function).map_err(raise)?;
         Ok((running, args))
@@ -251,47 +255,20 @@ impl Bound {
             .hint(format!("Call it with a colon: `object:{method}(…)`."))
     }
 
-    /// Turns a panic into a fault that ends the call: a script cannot catch it and go on. What a call took is looked
-    /// at before the script goes on: a loop around a long host call has few safepoints.
+    /// What a call took is looked at before the script goes on: a loop around a long host call has few safepoints.
     fn settle(&self, running: &Running, result: Caught) -> mlua::Result<Value> {
         self.bridge.meter.look_soon();
-        let result = result.unwrap_or_else(|panic| {
-            let fault = panicked(self.function, &panic);
-            running.end(fault.clone());
-            Err(fault)
-        });
-        result.map_err(raise)
+        settle(running, self.function, result).map_err(raise)
     }
 }
 
-type Panic = Box<dyn std::any::Any + Send>;
 type Caught = Result<Result<Value, Fault>, Panic>;
 type NowCall = fn(&Rc<Call>, Args) -> Result<Value, Fault>;
 type EitherCall = fn(&Rc<Call>, Args) -> Started;
 
-fn panicked(function: &HostFn, panic: &Panic) -> Fault {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    let path = function.path;
-    Fault::new(Code::Internal, format!("host function '{path}' failed"))
-        .detail(format!("panic: {}", text.unwrap_or_default()))
-}
-
-fn no_call(function: &HostFn) -> Fault {
-    let path = function.path;
-    Fault::new(
-        Code::ScriptError,
-        format!("'{path}' works only while a message is handled"),
-    )
-}
-
 /// Returns the call that runs now, for functions that are not in the tables.
 pub(crate) fn current(bridge: &Bridge, what: &str) -> mlua::Result<Rc<Call>> {
-    let running = bridge.meter.running().ok_or_else(|| {
-        raise(Fault::new(
-            Code::ScriptError,
-            format!("{what} works only while a message is handled"),
-        ))
-    })?;
+    let running = bridge.meter.running();
+    let running = running.ok_or_else(|| raise(context::no_call(what)))?;
     Ok(Rc::clone(&running.call))
 }

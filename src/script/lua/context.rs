@@ -9,8 +9,12 @@ use std::rc::Rc;
 
 use mlua::{Lua, Table};
 
-use crate::base::{Code, Fault, Map, Text, Value, closest};
-use crate::contract::{Call, Declaration, HostFn, Receiver, SoapVersion};
+use crate::base::{Code, Fault, Text};
+use crate::contract::{Declaration, HostFn, Receiver};
+use crate::script::context::{
+    self as shared, FIELDS, REQUEST, RESPONSE, call_field, functions, request_value, undeclared,
+    unknown,
+};
 use crate::script::host;
 use crate::script::lua::bind::{self, Owner};
 use crate::script::lua::bridge::{Bridge, raise};
@@ -24,13 +28,6 @@ pub(crate) struct Context {
     response: Table,
     payload: Option<Table>,
 }
-
-/// Fields of `ctx` that depend on the call.
-const FIELDS: &[&str] = &["cid", "service", "channel", "caller", "job"];
-/// Fields of `ctx.request` that are made when asked for.
-const REQUEST: &[&str] = &["input", "raw", "headers", "http", "soap"];
-/// Fields of `ctx.response`.
-const RESPONSE: &[&str] = &["payload", "status", "headers", "content_type"];
 
 impl Context {
     /// Makes the shared parts. Must run before `coroutine` is removed.
@@ -126,17 +123,6 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     Ok(Class { table, owner })
 }
 
-/// Walks the host functions of one kind of receiver.
-pub(crate) fn functions<'a>(
-    tables: &'a [&'static [HostFn]],
-    receiver: Receiver,
-) -> impl Iterator<Item = &'static HostFn> + 'a {
-    tables
-        .iter()
-        .flat_map(|table| table.iter())
-        .filter(move |function| function.receiver == receiver)
-}
-
 fn ctx_field(
     lua: &Lua,
     bridge: &Rc<Bridge>,
@@ -157,44 +143,6 @@ fn ctx_field(
     }
     let call = bind::current(bridge, "ctx")?;
     bridge.to_lua(lua, call_field(&call, &name))
-}
-
-fn call_field(call: &Call, name: &str) -> Value {
-    let ctx = &call.ctx;
-    match name {
-        "cid" => Value::text(ctx.cid.as_str()),
-        "service" => Value::text(call.service.name.as_str()),
-        "caller" => Value::Map(
-            [
-                (
-                    Text::const_new("name"),
-                    Value::Text(ctx.caller.name.clone()),
-                ),
-                (
-                    Text::const_new("security"),
-                    Value::Text(ctx.caller.security.clone()),
-                ),
-            ]
-            .into_iter()
-            .collect(),
-        ),
-        "channel" => ctx.channel.as_ref().map_or(Value::Null, |channel| {
-            let mut map = Map::with_capacity(3);
-            map.set("name", channel.name.as_str());
-            map.set("transport", channel.transport);
-            map.set("format", channel.format);
-            Value::Map(map)
-        }),
-        "job" => ctx.job.as_ref().map_or(Value::Null, |job| {
-            let mut map = Map::with_capacity(4);
-            map.set("name", job.name.as_str());
-            map.set("fire_time", job.fire_time.to_rfc3339());
-            map.set("attempt", i64::from(job.attempt));
-            map.set("fence", job.fence);
-            Value::Map(map)
-        }),
-        _ => Value::Null,
-    }
 }
 
 fn request_field(
@@ -218,52 +166,6 @@ fn request_field(
     }
     own.raw_set(name, &value)?;
     Ok(value)
-}
-
-fn request_value(call: &Call, name: &str) -> Value {
-    let request = &call.ctx.request;
-    match name {
-        "raw" => match std::str::from_utf8(&request.raw) {
-            Ok(text) => Value::text(text),
-            Err(_binary) => Value::Bytes(request.raw.clone()),
-        },
-        "headers" => headers(&request.meta.headers),
-        "http" => request.meta.http.as_ref().map_or(Value::Null, |http| {
-            let mut map = Map::with_capacity(4);
-            map.set("method", http.method.as_str());
-            map.set("path", http.path.as_str());
-            map.set("query", http.query.as_str());
-            let params = request.meta.params.iter();
-            let params = params.map(|(name, value)| (name.clone(), Value::Text(value.clone())));
-            map.set("params", params.collect::<Map>());
-            Value::Map(map)
-        }),
-        "soap" => request.soap.as_ref().map_or(Value::Null, |soap| {
-            let mut map = Map::with_capacity(2);
-            let version = match soap.version {
-                SoapVersion::V11 => "1.1",
-                SoapVersion::V12 => "1.2",
-            };
-            map.set("version", version);
-            map.set("operation", soap.operation.as_str());
-            Value::Map(map)
-        }),
-        _ => Value::Null,
-    }
-}
-
-/// Returns headers by their lower-case name; those given several times are joined, as HTTP allows.
-fn headers(headers: &http::HeaderMap) -> Value {
-    let mut map = Map::with_capacity(headers.keys_len());
-    for name in headers.keys() {
-        let values: Vec<String> = headers
-            .get_all(name)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .collect();
-        map.push(Text::new(name.as_str()), Value::from(values.join(", ")));
-    }
-    Value::Map(map)
 }
 
 /// Makes `ctx.outgoing`: a table per kind, which finds connections by name at each call.
@@ -358,12 +260,7 @@ fn response_unknown(lua: &Lua) -> mlua::Result<mlua::Function> {
 /// Complains about a header that is given in two spellings.
 fn header_twice(lua: &Lua) -> mlua::Result<mlua::Function> {
     lua.create_function(|_, name: mlua::Value| -> mlua::Result<()> {
-        let name = sandbox::shown(&name);
-        let message = format!("ctx.response.headers has '{name}' twice");
-        let fault = Fault::new(Code::OutputRejected, message);
-        Err(raise(
-            fault.hint("The case of header names does not matter."),
-        ))
+        Err(raise(shared::header_twice(&sandbox::shown(&name))))
     })
 }
 
@@ -395,23 +292,7 @@ fn payload_meta(
     }
     let complain = lua.create_function(move |_, key: mlua::Value| -> mlua::Result<()> {
         let name = sandbox::shown(&key);
-        let message = format!("output '{name}' is not declared");
-        let fault = Fault::new(Code::OutputRejected, message);
-        Err(raise(
-            match closest(&name, names.iter().map(Text::as_str)) {
-                Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-                None => fault.hint(format!("The outputs are: {}.", names.join(", "))),
-            },
-        ))
+        Err(raise(undeclared(&name, names.iter().map(Text::as_str))))
     })?;
     bridge.payload.call((known, complain)).map(Some)
-}
-
-fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Fault {
-    let fault = Fault::new(Code::ScriptError, format!("{what} has no field '{name}'"));
-    let names: Vec<&str> = names.collect();
-    match closest(name, names.iter().copied()) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault.hint(format!("Its fields are: {}.", names.join(", "))),
-    }
 }

@@ -1,7 +1,6 @@
-//! Turns errors of Luau into faults with a place, the source line, a caret, a hint and a trace of the script alone.
+//! Turns errors of Luau into faults with a place, a hint and a trace of the script alone.
 
-use crate::base::{Code, Fault, Place, Snippet};
-use crate::contract::SourceSet;
+use crate::base::{Code, Fault, Place};
 use crate::script::lua::bridge::PRELUDE_NAME;
 
 /// Returns the fault behind an error, with the place and trace of the script where they are known.
@@ -20,43 +19,6 @@ pub(crate) fn fault_of(error: &mlua::Error) -> Fault {
         None => fault,
     };
     fault.trace(frames.into_iter().map(|frame| frame.shown).collect())
-}
-
-/// Adds what only the sources tell: the line, the caret.
-pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
-    let Some(place) = fault.place().cloned() else {
-        return fault;
-    };
-    let Some(source) = sources.by_path.get(&*place.path) else {
-        return fault;
-    };
-    let is_end = fault.message().ends_with("got <eof>");
-    let found = if is_end {
-        // The end is a line without text, or the words in the message stand elsewhere: show what it comes after.
-        last_line(&source.text).map(|(number, line)| (number, line, end_of(line)))
-    } else {
-        let index = (place.line as usize).checked_sub(1);
-        let line = index.and_then(|index| source.text.lines().nth(index));
-        line.map(|line| (place.line, line, caret(fault.message(), line)))
-    };
-    let Some((number, line, (column, width))) = found else {
-        return fault;
-    };
-    let line = line.chars().take(240).collect();
-    fault
-        .at(Place::new(place.path, number, column))
-        .showing(Snippet { line, width })
-}
-
-/// Returns the last line with text, and its number.
-fn last_line(text: &str) -> Option<(u32, &str)> {
-    let numbered = (1..).zip(text.lines().map(str::trim_end));
-    numbered.filter(|(_, line)| !line.is_empty()).last()
-}
-
-/// Returns the place right behind a line, for the caret.
-fn end_of(line: &str) -> (u32, u32) {
-    (u32::try_from(line.chars().count() + 1).unwrap_or(0), 1)
 }
 
 /// Returns the line of a frame.
@@ -198,39 +160,4 @@ fn frame(line: &str) -> Option<Frame> {
 /// Returns the name in quotes; a function without a name stands in angle brackets.
 fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('\'')?.strip_suffix('\'')
-}
-
-/// Finds the column of the name that a message quotes, as Luau tells only the line.
-fn caret(message: &str, line: &str) -> (u32, u32) {
-    let quoted = message.split(['\'', '`']).skip(1).step_by(2);
-    let found = quoted
-        .flat_map(|name| [name, name.rsplit('.').next().unwrap_or(name)])
-        .find_map(|name| word(line, name).map(|at| (at, name.chars().count())));
-    let indent = || line.find(|c: char| !c.is_whitespace());
-    let (at, width) = match found {
-        Some(found) => found,
-        None => (indent().unwrap_or(0), line.trim().chars().count()),
-    };
-    let column = line.get(..at).map_or(0, |before| before.chars().count()) + 1;
-    (
-        u32::try_from(column).unwrap_or(0),
-        u32::try_from(width).unwrap_or(1),
-    )
-}
-
-/// Finds a name that stands alone, by byte.
-fn word(line: &str, name: &str) -> Option<usize> {
-    if name.is_empty() {
-        return None;
-    }
-    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    line.match_indices(name)
-        .find(|(at, _)| {
-            let before = line.get(..*at).and_then(|text| text.chars().next_back());
-            let after = line
-                .get(at + name.len()..)
-                .and_then(|text| text.chars().next());
-            !part(before) && !part(after)
-        })
-        .map(|(at, _)| at)
 }

@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 
 use mlua::{Function, Lua, MultiValue, Table};
 
-use crate::base::{Code, Fault, Map, Place, Text, Value};
+use crate::base::{Fault, Map, Place, Text, Value};
 use crate::contract::{Answer, Declaration, Field};
+use crate::script::context;
 use crate::script::lua::bridge::{Bridge, PRELUDE_NAME, raise};
 use crate::script::lua::convert::{Reader, is_beyond_double};
-use crate::script::lua::response;
+use crate::script::response;
 
 /// More names than this go as one table: a Luau function has 255 registers.
 const MAX_NAMES: usize = 60;
@@ -119,9 +120,11 @@ fn read_whole(
     let [payload, status, media_type, headers] = std::array::from_fn(|_| next());
     Ok(Answer {
         value: reader.read(&payload)?,
-        status: response::status(&status)?,
-        media_type: response::media_type(&media_type)?,
-        headers: response::headers(&headers)?,
+        status: response::status(&Reader::new("ctx.response.status").read(&status)?)?,
+        media_type: response::media_type(
+            &Reader::new("ctx.response.content_type").read(&media_type)?,
+        )?,
+        headers: response::headers(Reader::new("ctx.response.headers").read(&headers)?)?,
     })
 }
 
@@ -206,11 +209,7 @@ fn returned(lua: &Lua, place: &Place) -> mlua::Result<Function> {
     lua.create_function(
         move |_, (one, two): (mlua::Value, mlua::Value)| -> mlua::Result<()> {
             let kind = if one.is_nil() { &two } else { &one }.type_name();
-            let message = format!("`handle` returned a {kind}, which nobody gets");
-            let fault = Fault::new(Code::OutputRejected, message).at(place.clone());
-            Err(raise(fault.hint(
-                "Set `ctx.response.payload` to answer, call `ctx.fail` to refuse; `handle` returns nothing.",
-            )))
+            Err(raise(context::returned(kind, place.clone())))
         },
     )
 }

@@ -2,7 +2,7 @@
 //!
 //! `load` tries a file in a VM that is thrown away; `service` keeps one VM per service and core. A `vm` is made in a
 //! fixed order: the prelude (`bridge`), host functions (`bind`), the `context`, `require` (`module`), then the
-//! `sandbox` closes. `poll` runs a coroutine under the meter, `convert` moves values, `diagnostic` explains errors.
+//! `sandbox` closes. `convert` moves values, `diagnostic` explains errors.
 
 mod alarm;
 mod bind;
@@ -12,12 +12,10 @@ mod convert;
 mod diagnostic;
 mod entry;
 mod load;
+mod memory;
 mod module;
 mod object;
-mod offline;
 mod parallel;
-mod poll;
-mod response;
 mod sandbox;
 mod service;
 #[cfg(test)]

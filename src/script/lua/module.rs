@@ -13,6 +13,7 @@ use crate::base::{Code, Fault, closest, with_article};
 use crate::contract::{Source, SourceSet};
 use crate::script::lua::bridge::raise;
 use crate::script::lua::diagnostic;
+use crate::script::lua::load::ENDINGS;
 
 /// The state of loading in one VM.
 pub(crate) struct Loader {
@@ -180,7 +181,10 @@ impl Loader {
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Move what both need into a third module."));
         }
-        let source = self.set.module(name).ok_or_else(|| self.unknown(name))?;
+        let source = self
+            .set
+            .module(name, ENDINGS)
+            .ok_or_else(|| self.unknown(name))?;
         if !self.open.get() {
             let message = format!("module '{name}' is not loaded yet");
             return Err(Fault::new(Code::ScriptModule, message)

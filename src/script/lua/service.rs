@@ -2,123 +2,54 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table};
 use rustc_hash::FxHashMap;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Value};
-use crate::contract::{
-    Answer, Call, Core, CoreLocal, Ctx, Declaration, Handover, HostFn, Placement, Service, Source,
-    SourceSet,
-};
-use crate::script::conduct::Conduct;
-use crate::script::host;
+use crate::base::{Code, Fault, Value};
+use crate::contract::{Answer, Core, CoreLocal, Ctx, Declaration};
+use crate::script::declare::LOAD_TIME;
 use crate::script::lua::diagnostic;
 use crate::script::lua::entry::Entry;
-use crate::script::lua::poll::{Bounds, Metered};
+use crate::script::lua::memory::Guarded;
 use crate::script::lua::vm::{Parts, Vm, text_of};
 use crate::script::meter::{Manners, Meter, Running};
+use crate::script::poll::{Bounds, Metered};
+use crate::script::program::{Program, Runner};
 
 /// How much memory the VMs of one core may hold together, in bytes.
 const CORE_MEMORY: usize = 256 << 20;
 /// After how many calls a core looks at what its VMs hold.
 const LOOK: u64 = 64;
-/// How long the top level of a file may run when a core loads it.
-const LOAD_TIME: Duration = Duration::from_secs(1);
+/// Runs the calls of a Lua service.
+pub(crate) struct LuaRunner(pub(crate) Arc<Program>);
 
-/// A service of one revision; all cores share it.
-pub(crate) struct LuaService {
-    program: Arc<Program>,
-}
-
-/// What a core needs to make a VM for a service. While a service or a call holds it, its VMs stay.
-pub(crate) struct Program {
-    id: u64,
-    tables: Arc<[&'static [HostFn]]>,
-    set: Arc<SourceSet>,
-    source: Arc<Source>,
-    declaration: Arc<Declaration>,
-    conduct: Conduct,
-}
-
-impl Program {
-    /// Makes a program of a file that was tried.
-    pub(crate) fn new(
-        tables: Arc<[&'static [HostFn]]>,
-        set: Arc<SourceSet>,
-        source: &Arc<Source>,
-        declaration: Declaration,
-    ) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            tables,
-            set,
-            source: Arc::clone(source),
-            conduct: Conduct::new(declaration.is_long()),
-            declaration: Arc::new(declaration),
-        })
-    }
-}
-
-impl LuaService {
-    /// Makes the service of a program.
-    pub(crate) fn new(program: Arc<Program>) -> Self {
-        Self { program }
-    }
-}
-
-impl Service for LuaService {
-    fn declaration(&self) -> &Arc<Declaration> {
-        &self.program.declaration
+impl Runner for LuaRunner {
+    fn program(&self) -> &Arc<Program> {
+        &self.0
     }
 
-    fn placement(&self) -> Placement {
-        if self.program.conduct.is_long() {
-            Placement::Long
-        } else {
-            Placement::Shared
-        }
-    }
-
-    fn call<'a>(
+    async fn run<'a>(
         &'a self,
         core: &'a Rc<Core>,
         ctx: Ctx,
         input: Value,
-    ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
-        Box::pin(async move {
-            if self.program.conduct.is_long()
-                && let Some(long) = &core.long
-            {
-                let handover = Handover {
-                    ctx,
-                    service: Arc::new(Self::new(Arc::clone(&self.program))),
-                    input,
-                };
-                return long.hand_over(handover).await;
-            }
-            let instances = core.local::<Instances>();
-            let slot = instances.slot(&self.program);
-            let known = slot.instance.initialized();
-            let make = || Instance::make(core, &ctx, &self.program);
-            let instance = match slot.instance.get_or_try_init(make).await {
-                Ok(instance) => Rc::clone(instance),
-                Err(fault) => return Err(diagnostic::show(ours(fault), &self.program.set)),
-            };
-            if !known || instances.is_due() {
-                instances.evict(self.program.id);
-            }
-            let result = instance.run(core, ctx, &self.program, input).await;
-            if instance.spoiled.get() {
-                instances.replace(self.program.id, &slot);
-            }
-            result.map_err(|fault| diagnostic::show(ours(fault), &self.program.set))
-        })
+    ) -> Result<Answer, Fault> {
+        let instances = core.local::<Instances>();
+        let slot = instances.slot(&self.0);
+        let known = slot.instance.initialized();
+        let make = || Instance::make(core, &ctx, &self.0);
+        let instance = Rc::clone(slot.instance.get_or_try_init(make).await?);
+        if !known || instances.is_due() {
+            instances.evict(self.0.id);
+        }
+        let result = instance.run(core, ctx, &self.0, input).await;
+        if instance.spoiled.get() {
+            instances.replace(self.0.id, &slot);
+        }
+        result
     }
 }
 
@@ -227,7 +158,6 @@ struct Instance {
     entry: Entry,
     vm: Vm,
     meter: Rc<Meter>,
-    declaration: Arc<Declaration>,
     /// Set after a memory error, or when too much stays in use.
     spoiled: Cell<bool>,
 }
@@ -246,14 +176,11 @@ impl Instance {
         let main = vm
             .compile(&program.source)
             .map_err(|error| diagnostic::fault_of(&error))?;
-        let call = call_of(core, ctx.clone(), &program.declaration);
-        let running = Running::new(call, LOAD_TIME, Manners::Shared);
+        let running = Running::new(program.call(core, ctx.clone()), LOAD_TIME, Manners::Shared);
         let bounds = Bounds {
             meter: Rc::clone(&meter),
             running: Rc::clone(&running),
-            lua: vm.lua.clone(),
-            alarm: Rc::clone(&vm.alarm),
-            memory: ctx.limits.memory,
+            guard: Guarded::new(&vm, ctx.limits.memory),
         };
         let returned = Metered::new(main.call_async::<mlua::Value>(()), bounds).await;
         if let Some(over) = running.over() {
@@ -267,7 +194,6 @@ impl Instance {
             entry: entry.map_err(|error| diagnostic::fault_of(&error))?,
             vm,
             meter,
-            declaration: Arc::clone(&program.declaration),
             spoiled: Cell::new(false),
         }))
     }
@@ -280,79 +206,28 @@ impl Instance {
         input: Value,
     ) -> Result<Answer, Fault> {
         let limits = ctx.limits;
-        let call = call_of(core, ctx, &self.declaration);
-        let budget = Duration::from_millis(limits.cpu_ms);
-        let measured = program.conduct.watch();
-        let running = Running::observed(call, budget, Manners::Shared, measured);
-        let _observed = Observed {
-            program,
-            running: &running,
-        };
+        let observed = program.begin(core, ctx);
         let opened = self.entry.open(&self.vm.lua, &self.vm.bridge, input);
         let (entry, arguments) = opened.map_err(|error| diagnostic::fault_of(&error))?;
         let bounds = Bounds {
             meter: Rc::clone(&self.meter),
-            running: Rc::clone(&running),
-            lua: self.vm.lua.clone(),
-            alarm: Rc::clone(&self.vm.alarm),
-            memory: limits.memory,
+            running: Rc::clone(&observed.running),
+            guard: Guarded::new(&self.vm, limits.memory),
         };
         let coroutine = entry.call_async::<MultiValue>(arguments);
         let result = Metered::new(coroutine, bounds).await;
-        let result = result.map_err(|error| running.locate(diagnostic::fault_of(&error)));
+        let result = result.map_err(|error| observed.running.locate(diagnostic::fault_of(&error)));
         let memory = matches!(&result, Err(fault) if fault.code() == Code::MemoryBudget);
         if memory || self.vm.lua.used_memory() > limits.memory / 4 * 3 {
             self.spoiled.set(true);
         }
-        match (running.over(), result) {
+        match (observed.running.over(), result) {
             // Whatever the script made of it.
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
             (None, Ok(returned)) => self.entry.answer(returned),
         }
     }
-}
-
-/// Notes how a call went when it ends, also by being dropped.
-struct Observed<'a> {
-    program: &'a Program,
-    running: &'a Running,
-}
-
-impl Drop for Observed<'_> {
-    fn drop(&mut self) {
-        let call = &self.running.call;
-        if call.core.long.is_none() {
-            // There is no other place to run.
-            return;
-        }
-        let measured = self.running.is_measured();
-        let conduct = &self.program.conduct;
-        let held = self.running.held() && conduct.convict();
-        if held || conduct.note(self.running.longest(), measured) {
-            let service = call.service.name.as_str();
-            tracing::info!(service, "Service moved to its own threads.");
-        }
-    }
-}
-
-/// At a call, a file that cannot be loaded is the server's failure, not the caller's.
-fn ours(fault: Fault) -> Fault {
-    match fault.code() {
-        Code::ScriptModule | Code::ScriptCompile => fault.chosen(Some(500), None),
-        _ => fault,
-    }
-}
-
-fn call_of(core: &Rc<Core>, ctx: Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
-    Rc::new(Call {
-        core: Rc::clone(core),
-        outgoing_turns: Semaphore::new(host::AT_ONCE),
-        ctx,
-        service: Arc::clone(declaration),
-        log_used: Cell::new(0),
-        outgoing_used: Cell::new(0),
-    })
 }
 
 /// Finds the function of a service by its name: the file may declare several.

@@ -8,6 +8,7 @@ use mlua::{Function, Lua, MetaMethod, MultiValue, Table, VmState};
 
 use crate::base::{Fault, Place, Text};
 use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
+use crate::script::context::functions;
 use crate::script::host;
 use crate::script::host::log::Level;
 use crate::script::lua::alarm::Alarm;
@@ -147,7 +148,7 @@ fn place(lua: &Lua) -> Option<Place> {
 fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
     let globals = lua.globals();
     let mut names: Vec<&str> = Vec::new();
-    for function in context::functions(tables, Receiver::Library) {
+    for function in functions(tables, Receiver::Library) {
         let (space, name) = host::split(function.path);
         let made = bind::bind(lua, bridge, function, &bind::Owner::default(), None)?;
         if space.is_empty() {
@@ -170,7 +171,7 @@ fn libraries(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
 
 /// Makes the methods and properties of host objects, and lets objects find them.
 fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<()> {
-    for function in context::functions(tables, Receiver::Method) {
+    for function in functions(tables, Receiver::Method) {
         let (class, name) = host::split(function.path);
         let made = bind::bind(lua, bridge, function, &bind::Owner::default(), None)?;
         let mut classes = bridge.classes.borrow_mut();

@@ -1,8 +1,6 @@
 //! Reads what a service set beside its payload: status, media type, headers.
 
 use crate::base::{Code, Fault, Text, Value};
-use crate::script::lua::convert::Reader;
-use crate::script::lua::vm::text_of;
 
 /// How many response headers a service may set, and their size together.
 const MAX_HEADERS: usize = 64;
@@ -12,14 +10,15 @@ fn rejected(message: String) -> Fault {
     Fault::new(Code::OutputRejected, message)
 }
 
-pub(super) fn status(value: &mlua::Value) -> Result<Option<u16>, Fault> {
+/// Reads the status.
+pub(crate) fn status(value: &Value) -> Result<Option<u16>, Fault> {
     match value {
-        mlua::Value::Nil => Ok(None),
-        mlua::Value::Integer(number) if (200..=599).contains(number) => {
-            Ok(u16::try_from(*number).ok())
-        }
+        Value::Null => Ok(None),
+        Value::Int(number) if (200..=599).contains(number) => Ok(u16::try_from(*number).ok()),
         other => {
-            let shown = crate::script::lua::sandbox::shown(other);
+            let kind = || Text::from(format!("({})", other.kind()));
+            let shown = other.to_text().unwrap_or_else(kind);
+            let shown: String = shown.chars().take(80).collect();
             Err(rejected(format!(
                 "ctx.response.status must be 200 to 599, got {shown}"
             )))
@@ -27,20 +26,19 @@ pub(super) fn status(value: &mlua::Value) -> Result<Option<u16>, Fault> {
     }
 }
 
-pub(super) fn media_type(value: &mlua::Value) -> Result<Option<Text>, Fault> {
-    if value.is_nil() {
-        return Ok(None);
-    }
-    match text_of(value) {
-        Some(text) if visible(&text) => Ok(Some(text)),
+/// Reads the media type.
+pub(crate) fn media_type(value: &Value) -> Result<Option<Text>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) if visible(text) => Ok(Some(text.clone())),
         _ => Err(rejected(
             "ctx.response.content_type is not a media type".to_owned(),
         )),
     }
 }
 
-pub(super) fn headers(value: &mlua::Value) -> Result<Vec<(Text, Text)>, Fault> {
-    let value = Reader::new("ctx.response.headers").read(value)?;
+/// Reads the headers.
+pub(crate) fn headers(value: Value) -> Result<Vec<(Text, Text)>, Fault> {
     let Value::Map(map) = value else {
         return match value {
             Value::Null => Ok(Vec::new()),

@@ -59,7 +59,7 @@ impl Services for Offline {
 }
 
 /// Makes the call under which the top level of a file is tried.
-pub(crate) fn call(path: &str) -> Option<Rc<Call>> {
+pub(crate) fn call(path: &str, language: &'static str) -> Option<Rc<Call>> {
     let ports = Ports {
         kvdb: Arc::new(Offline),
         connections: Arc::new(Offline),
@@ -86,7 +86,7 @@ pub(crate) fn call(path: &str) -> Option<Rc<Call>> {
         timeout: None,
         cpu: None,
         place: Place::new(path, 0, 0),
-        language: "lua",
+        language,
     };
     Some(Rc::new(Call {
         core: Rc::new(Core::new(0)),

@@ -1,0 +1,92 @@
+//! Completes a fault of a script for the person who reads it: the source line and the caret.
+
+use crate::base::{Fault, Place, Snippet};
+use crate::contract::SourceSet;
+
+/// Adds what only the sources tell: the line, the caret.
+pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
+    let Some(place) = fault.place().cloned() else {
+        return fault;
+    };
+    let Some(source) = sources.by_path.get(&*place.path) else {
+        return fault;
+    };
+    let is_end = fault.message().ends_with("got <eof>");
+    let found = if is_end {
+        // The end is a line without text, or the words in the message stand elsewhere: show what it comes after.
+        last_line(&source.text).map(|(number, line)| (number, line, end_of(line)))
+    } else {
+        let index = (place.line as usize).checked_sub(1);
+        let line = index.and_then(|index| source.text.lines().nth(index));
+        line.map(|line| (place.line, line, caret(fault.message(), line, place.column)))
+    };
+    let Some((number, line, (column, width))) = found else {
+        return fault;
+    };
+    let line = line.chars().take(240).collect();
+    fault
+        .at(Place::new(place.path, number, column))
+        .showing(Snippet { line, width })
+}
+
+/// Returns the last line with text, and its number.
+fn last_line(text: &str) -> Option<(u32, &str)> {
+    let numbered = (1..).zip(text.lines().map(str::trim_end));
+    numbered.filter(|(_, line)| !line.is_empty()).last()
+}
+
+/// Returns the place right behind a line, for the caret.
+fn end_of(line: &str) -> (u32, u32) {
+    (u32::try_from(line.chars().count() + 1).unwrap_or(0), 1)
+}
+
+/// Finds the column of the name that a message quotes: from the known column on, or anywhere, as Luau tells only the
+/// line.
+fn caret(message: &str, line: &str, known: u32) -> (u32, u32) {
+    let skipped = (known as usize).saturating_sub(1);
+    let from = line.char_indices().nth(skipped).map_or(0, |(at, _)| at);
+    let rest = line.get(from..).unwrap_or_default();
+    let quoted = message.split(['\'', '`']).skip(1).step_by(2);
+    let found = quoted
+        .flat_map(|name| [name, name.rsplit('.').next().unwrap_or(name)])
+        .find_map(|name| word(rest, name).map(|at| (from + at, name.chars().count())));
+    let (at, width) = match found {
+        Some(found) => found,
+        None if known > 0 => (from, first_word(rest)),
+        None => {
+            let indent = line.find(|c: char| !c.is_whitespace()).unwrap_or(0);
+            (indent, line.trim().chars().count())
+        }
+    };
+    let column = line.get(..at).map_or(0, |before| before.chars().count()) + 1;
+    (
+        u32::try_from(column).unwrap_or(0),
+        u32::try_from(width).unwrap_or(1),
+    )
+}
+
+/// Returns how many letters the word at the beginning of a text has, or one.
+fn first_word(text: &str) -> usize {
+    let letters = text.chars();
+    letters
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .count()
+        .max(1)
+}
+
+/// Finds a name that stands alone, by byte.
+fn word(line: &str, name: &str) -> Option<usize> {
+    if name.is_empty() {
+        return None;
+    }
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(name)
+        .find(|(at, _)| {
+            let before = line.get(..*at).and_then(|text| text.chars().next_back());
+            let after = line
+                .get(at + name.len()..)
+                .and_then(|text| text.chars().next());
+            !part(before) && !part(after)
+        })
+        .map(|(at, _)| at)
+}

@@ -1,0 +1,193 @@
+//! Values between the host and Rhai, in both directions, exactly.
+//!
+//! Into Rhai: dates and UUIDs become text, bytes blobs, integers above `i64::MAX` objects of their own. Out of Rhai:
+//! maps come sorted by name, as Rhai keeps them.
+
+use bytes::Bytes;
+use rhai::{Dynamic, FnPtr, ImmutableString};
+
+use crate::base::{Code, Fault, Map, Text, Value};
+use crate::script::rhai::object::{Headers, Held, Raised, Unsigned};
+
+/// How deep values may be nested.
+const MAX_DEPTH: usize = 64;
+/// How many values one conversion may make.
+const MAX_NODES: usize = 1_000_000;
+/// How many bytes of text one conversion may copy.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Returns a value as Rhai has it.
+pub(crate) fn to_rhai(value: Value) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(truth) => truth.into(),
+        Value::Int(number) => number.into(),
+        Value::Uint(number) => Dynamic::from(Unsigned(number)),
+        Value::Float(number) => number.into(),
+        Value::Decimal(number) => number.into(),
+        Value::Text(text) => ImmutableString::from(text.as_str()).into(),
+        Value::Bytes(bytes) => Dynamic::from_blob(bytes.to_vec()),
+        Value::Date(_) | Value::DateTime(_) | Value::Uuid(_) => {
+            let text = value.to_text().unwrap_or_default();
+            ImmutableString::from(text.as_str()).into()
+        }
+        Value::Handle(handle) => Dynamic::from(Held(handle)),
+        Value::List(list) => {
+            Dynamic::from_array(list.into_iter().map(to_rhai).collect::<rhai::Array>())
+        }
+        Value::Map(map) => {
+            let pairs = map.into_iter();
+            let pairs = pairs.map(|(name, value)| (name.as_str().into(), to_rhai(value)));
+            Dynamic::from_map(pairs.collect())
+        }
+    }
+}
+
+/// Reads values out of Rhai, within bounds.
+pub(crate) struct Reader<'a> {
+    root: &'a str,
+    argument: bool,
+    nodes: usize,
+    bytes: usize,
+    /// The way to the value that is read now, for messages.
+    path: Vec<Step>,
+}
+
+/// A step from a value to a member.
+enum Step {
+    Name(Text),
+    Index(usize),
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at a value that messages call `root`.
+    pub(crate) fn new(root: &'a str) -> Self {
+        Self {
+            root,
+            argument: false,
+            nodes: 0,
+            bytes: 0,
+            path: Vec::new(),
+        }
+    }
+
+    /// Starts at an argument of a host function.
+    pub(crate) fn argument(name: &'a str) -> Self {
+        Self {
+            argument: true,
+            ..Self::new(name)
+        }
+    }
+
+    /// Reads a value.
+    pub(crate) fn read(&mut self, value: Dynamic) -> Result<Value, Fault> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
+            return Err(self.too_large("too large"));
+        }
+        if self.path.len() > MAX_DEPTH {
+            self.path.clear();
+            return Err(self.too_large("nested too deep"));
+        }
+        let value = value.flatten();
+        match value.type_id() {
+            id if id == std::any::TypeId::of::<rhai::Map>() => self.map(value.cast()),
+            id if id == std::any::TypeId::of::<rhai::Array>() => self.list(value.cast()),
+            _ => self.scalar(&value),
+        }
+    }
+
+    fn scalar(&mut self, value: &Dynamic) -> Result<Value, Fault> {
+        if value.is_unit() {
+            return Ok(Value::Null);
+        }
+        if let Ok(number) = value.as_int() {
+            return Ok(Value::Int(number));
+        }
+        if let Ok(text) = value.as_immutable_string_ref() {
+            self.bytes += text.len();
+            return Ok(Value::text(text.as_str()));
+        }
+        if let Ok(truth) = value.as_bool() {
+            return Ok(Value::Bool(truth));
+        }
+        if let Ok(number) = value.as_float() {
+            return Ok(Value::Float(number));
+        }
+        if let Ok(number) = value.as_decimal() {
+            return Ok(Value::Decimal(number));
+        }
+        if let Ok(letter) = value.as_char() {
+            return Ok(Value::from(letter.to_string()));
+        }
+        if let Ok(bytes) = value.as_blob_ref() {
+            self.bytes += bytes.len();
+            return Ok(Value::Bytes(Bytes::copy_from_slice(&bytes)));
+        }
+        self.object(value)
+    }
+
+    fn object(&self, value: &Dynamic) -> Result<Value, Fault> {
+        if let Some(held) = value.read_lock::<Held>() {
+            return Ok(Value::Handle(held.0.clone()));
+        }
+        if let Some(number) = value.read_lock::<Unsigned>() {
+            return Ok(Value::Uint(number.0));
+        }
+        if let Some(raised) = value.read_lock::<Raised>() {
+            return Ok(Value::text(raised.0.message()));
+        }
+        if let Some(headers) = value.read_lock::<Headers>() {
+            return Ok(Value::Map((*headers.0).clone()));
+        }
+        if value.is::<FnPtr>() {
+            return Err(self.refuse("is a function"));
+        }
+        Err(self.refuse("is an object that cannot leave the script"))
+    }
+
+    fn list(&mut self, list: rhai::Array) -> Result<Value, Fault> {
+        let mut values = Vec::with_capacity(list.len());
+        for (index, member) in list.into_iter().enumerate() {
+            self.path.push(Step::Index(index));
+            values.push(self.read(member)?);
+            self.path.pop();
+        }
+        Ok(Value::List(values))
+    }
+
+    fn map(&mut self, map: rhai::Map) -> Result<Value, Fault> {
+        let mut values = Map::with_capacity(map.len());
+        for (name, member) in map {
+            let name = Text::new(&name);
+            self.bytes += name.len();
+            self.path.push(Step::Name(name.clone()));
+            values.push(name, self.read(member)?);
+            self.path.pop();
+        }
+        Ok(Value::Map(values))
+    }
+
+    fn whole(&self) -> String {
+        let root = if self.argument {
+            format!("argument `{}`", self.root)
+        } else {
+            self.root.to_owned()
+        };
+        let steps = self.path.iter().map(|step| match step {
+            Step::Name(name) => format!(".{name}"),
+            Step::Index(index) => format!("[{index}]"),
+        });
+        std::iter::once(root).chain(steps).collect()
+    }
+
+    fn refuse(&self, why: &str) -> Fault {
+        let path = self.whole();
+        Fault::new(Code::ScriptArgument, format!("{path} {why}"))
+    }
+
+    fn too_large(&self, why: &str) -> Fault {
+        let path = self.whole();
+        Fault::new(Code::OutputTooLarge, format!("{path} is {why}"))
+    }
+}

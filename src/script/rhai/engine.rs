@@ -1,0 +1,123 @@
+//! The one interpreter of the process: which parts of the language there are, and its limits.
+
+use std::sync::Arc;
+
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicBlobPackage, BasicFnPackage, BasicIteratorPackage,
+    BasicMapPackage, BasicMathPackage, BasicStringPackage, BitFieldPackage, LanguageCorePackage,
+    LogicPackage, MoreStringPackage, Package as _,
+};
+use rhai::{AST, Dynamic, Engine, LexError, Module, Scope, Token};
+
+use crate::contract::{HostFn, Receiver};
+use crate::script::rhai::bind::{self, Index, Kind};
+use crate::script::rhai::module::{self, Resolver};
+use crate::script::rhai::object::Space;
+use crate::script::rhai::safe::{self, MAX_MEMBERS, MAX_TEXT};
+use crate::script::rhai::{closure, context, diagnostic, fiber, parallel};
+
+/// How deep functions may call each other.
+const MAX_CALLS: usize = 64;
+/// How deep expressions may be nested, at the top level and in functions.
+const MAX_EXPRESSION: usize = 64;
+/// The processor time bounds what a call does; this is for the case that nothing else does.
+const MAX_OPERATIONS: u64 = 1_000_000_000;
+
+/// The interpreter and what compiling needs.
+pub(crate) struct Interpreter {
+    /// The interpreter.
+    pub(crate) engine: Engine,
+    /// The script API.
+    pub(crate) index: Arc<Index>,
+    /// The names that files may use without declaring them: the libraries.
+    known: Scope<'static>,
+}
+
+impl Interpreter {
+    /// Makes the interpreter with the script API.
+    pub(crate) fn new(tables: &[&'static [HostFn]]) -> Self {
+        let index = Index::new(tables);
+        let mut engine = Engine::new_raw();
+        packages(&mut engine);
+        limits(&mut engine);
+        safe::install(&mut engine);
+        safe::watch(&mut engine);
+        bind::install(&mut engine, &index);
+        context::install(&mut engine, &index);
+        module::install(&mut engine);
+        parallel::install(&mut engine);
+        engine.set_module_resolver(Resolver);
+        let mut known = Scope::new();
+        let mut libraries = Module::new();
+        for name in index.places(Kind::Library) {
+            let space = Space {
+                receiver: Receiver::Library,
+                name,
+            };
+            known.push_constant(name, space);
+            libraries.set_var(name, Dynamic::from(space));
+        }
+        engine.register_global_module(Arc::new(libraries));
+        Self {
+            engine,
+            index,
+            known,
+        }
+    }
+
+    /// Compiles a text; `path` is what places of errors name.
+    pub(crate) fn compile(&self, text: &str, path: &str) -> Result<AST, closure::Problem> {
+        let compiled = self.engine.compile_with_scope(&self.known, text);
+        let mut ast = compiled.map_err(|error| diagnostic::compile(&error, text))?;
+        ast.set_source(path);
+        closure::check(&ast)?;
+        Ok(ast)
+    }
+}
+
+fn packages(engine: &mut Engine) {
+    LanguageCorePackage::new().register_into_engine(engine);
+    ArithmeticPackage::new().register_into_engine(engine);
+    BasicStringPackage::new().register_into_engine(engine);
+    BasicIteratorPackage::new().register_into_engine(engine);
+    BasicFnPackage::new().register_into_engine(engine);
+    BitFieldPackage::new().register_into_engine(engine);
+    LogicPackage::new().register_into_engine(engine);
+    BasicMathPackage::new().register_into_engine(engine);
+    BasicArrayPackage::new().register_into_engine(engine);
+    BasicBlobPackage::new().register_into_engine(engine);
+    BasicMapPackage::new().register_into_engine(engine);
+    MoreStringPackage::new().register_into_engine(engine);
+}
+
+fn limits(engine: &mut Engine) {
+    engine
+        .set_max_call_levels(MAX_CALLS)
+        .set_max_expr_depths(MAX_EXPRESSION, MAX_EXPRESSION)
+        .set_max_operations(MAX_OPERATIONS)
+        .set_max_string_size(MAX_TEXT)
+        .set_max_array_size(MAX_MEMBERS)
+        .set_max_map_size(MAX_MEMBERS)
+        .set_max_variables(256)
+        .set_max_functions(512)
+        .set_max_modules(64)
+        .set_strict_variables(true);
+    stop_compiling(engine);
+}
+
+/// Compiling is one call into the engine; its tokens are where it can be stopped.
+#[expect(
+    deprecated,
+    reason = "it is not: the attribute says that it may change"
+)]
+fn stop_compiling(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| {
+        if fiber::step() {
+            return token;
+        }
+        Token::LexError(Box::new(LexError::ImproperSymbol(
+            String::new(),
+            "compiling took too long".to_owned(),
+        )))
+    });
+}

@@ -1,0 +1,167 @@
+//! Tests of what the languages share, and of services in one that call services in the other.
+
+pub(crate) mod world;
+
+use std::sync::Arc;
+
+use crate::base::*;
+use crate::contract::*;
+use crate::script::lua::LuaEngine;
+use crate::script::rhai::RhaiEngine;
+use world::*;
+
+/// Makes a service of an example in each language.
+fn as_services(example: &Example) -> [(&'static str, String); 2] {
+    let lua = format!(
+        "return service {{ name = 't', handle = function(ctx) ctx.response.payload.r = {} end }}",
+        example.lua
+    );
+    // `try` is a statement in Rhai, so the example is the value of a function.
+    let rhai = format!(
+        "service(#{{ name: \"t\" }});\nfn example(ctx) {{ {} }}\n\
+         fn handle(ctx) {{ ctx.response.payload.r = example(ctx); }}",
+        example.rhai
+    );
+    [("scripts/t.lua", lua), ("scripts/t.rhai", rhai)]
+}
+
+#[test]
+fn every_example_of_the_script_api_gives_its_result_in_both_languages() {
+    on_core(async {
+        let dir = std::env::temp_dir().join(format!("kladka-examples-{}", Cid::fresh()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let tasks = crate::tasks::Tasks::default();
+        let store =
+            crate::kvdb::open("embedded", &dir, crate::kvdb::Durability::Batched, &tasks).unwrap();
+        let world = World::new(&[]);
+        let mut ctx = world.ctx.clone();
+        ctx.ports = Arc::new(Ports {
+            kvdb: store,
+            connections: Arc::new(Links),
+            settings: Arc::new(Tuning),
+            clock: Arc::new(SystemClock),
+        });
+        let examples = crate::script::host::TABLES
+            .iter()
+            .flat_map(|table| table.iter())
+            .flat_map(|function| {
+                function
+                    .examples
+                    .iter()
+                    .map(move |one| (function.path, one))
+            });
+        let tables = crate::script::host::TABLES.to_vec();
+        let engines: [&dyn Engine; 2] = [&LuaEngine::new(tables.clone()), &RhaiEngine::new(tables)];
+        let mut wrong = Vec::new();
+        let mut n_run = 0;
+        for (path, example) in examples {
+            for (file, code) in as_services(example) {
+                let set = sources(&[(file, &code)]);
+                let engine = engines.iter().find(|engine| {
+                    let endings = engine.language().endings;
+                    endings.iter().any(|ending| file.ends_with(ending))
+                });
+                let loaded = engine.unwrap().load(&set, file);
+                let service = loaded
+                    .unwrap_or_else(|faults| panic!("{path}: {code}: {faults:?}"))
+                    .services;
+                let answer = service[0]
+                    .call(&world.core, ctx.clone(), Value::Map(Map::new()))
+                    .await;
+                let got = answer.map(|answer| {
+                    let got = answer.value.as_map().and_then(|map| map.get("r")).cloned();
+                    serde_json::Value::from(&got.unwrap_or_default())
+                });
+                let wanted: serde_json::Value = serde_json::from_str(example.result).unwrap();
+                if got.as_ref().ok() != Some(&wanted) {
+                    wrong.push(format!("{path}: {code}: {got:?}, not {wanted}"));
+                }
+                n_run += 1;
+            }
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+        assert!(n_run > 100, "only {n_run}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    });
+}
+
+#[test]
+fn services_invoke_each_other_across_languages() {
+    on_core(async {
+        let world = World::new(&[
+            (
+                "scripts/sum.rhai",
+                "service(#{ name: \"sum\", input: [\"a:int\", \"b:int\"], output: [\"sum:int\", \"by\"] });
+fn handle(ctx) {
+    let input = ctx.request.input;
+    ctx.response.payload.sum = input.a + input.b;
+    ctx.response.payload.by = ctx.service;
+}",
+            ),
+            (
+                "scripts/twice.lua",
+                "return service { name = 'twice', input = { 'n:int' }, handle = function(ctx)
+  local n = ctx.request.input.n
+  ctx.response.payload = ctx:invoke('sum', { a = n, b = n })
+end }",
+            ),
+            (
+                "scripts/four.rhai",
+                "service(#{ name: \"four\", input: [\"n:int\"] });
+fn handle(ctx) {
+    let half = ctx.invoke(\"twice\", #{ n: ctx.request.input.n });
+    ctx.response.payload = ctx.invoke(\"twice\", #{ n: half.sum });
+}",
+            ),
+            (
+                "scripts/fails.lua",
+                "return service { name = 'fails', handle = function(ctx) ctx.fail { status = 409, code = 'TAKEN', message = 'taken' } end }",
+            ),
+            (
+                "scripts/catches.rhai",
+                "service(#{ name: \"catches\" });
+fn handle(ctx) {
+    try { ctx.invoke(\"fails\"); } catch (e) { ctx.response.payload.r = `${e.code} ${e.status} ${e.message}`; }
+}",
+            ),
+        ]);
+        let big = 4_503_599_627_370_497_i64;
+        let answer = world.call("four", map(&[("n", Value::Int(big))])).await;
+        let answer = answer.unwrap_or_else(|fault| panic!("{}", fault.block()));
+        let wanted = map(&[("sum", Value::Int(big * 4)), ("by", Value::text("sum"))]);
+        assert_eq!(
+            serde_json::Value::from(&answer.value),
+            serde_json::Value::from(&wanted)
+        );
+        assert_eq!(
+            world.payload("catches").await,
+            map(&[("r", Value::text("TAKEN 409 taken"))])
+        );
+    });
+}
+
+#[test]
+fn twins_of_a_module_are_told_apart_by_the_language_that_asks() {
+    on_core(async {
+        let world = World::new(&[
+            (
+                "scripts/twin.lua",
+                "return { say = function() return 'lua' end }",
+            ),
+            ("scripts/twin.rhai", "fn say() { \"rhai\" }"),
+            (
+                "scripts/a.lua",
+                "local twin = require 'twin'
+return service { name = 'a', handle = function(ctx) ctx.response.payload.r = twin.say() end }",
+            ),
+            (
+                "scripts/b.rhai",
+                "import \"twin\" as twin;
+service(#{ name: \"b\" });
+fn handle(ctx) { ctx.response.payload.r = twin::say(); }",
+            ),
+        ]);
+        assert_eq!(world.payload("a").await, map(&[("r", Value::text("lua"))]));
+        assert_eq!(world.payload("b").await, map(&[("r", Value::text("rhai"))]));
+    });
+}
