@@ -41,6 +41,18 @@ const RATES: &[(&str, &str)] = &[
         include_str!("../../scripts/linuxjournal/rates.lua"),
     ),
     (
+        "scripts/rhai/linuxjournal/get_rate.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/get_rate.rhai"),
+    ),
+    (
+        "scripts/rhai/linuxjournal/update_cache.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/update_cache.rhai"),
+    ),
+    (
+        "scripts/rhai/linuxjournal/rates.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/rates.rhai"),
+    ),
+    (
         "docs/get-rates.soap.xml",
         include_str!("../../docs/get-rates.soap.xml"),
     ),

@@ -2,8 +2,10 @@
 
 /// The shipped modules: path and text. One line for each file of `stdlib/`; a test compares the
 /// two.
-pub(crate) const EMBEDDED: &[(&str, &str)] =
-    &[("stdlib/dates.lua", include_str!("../../stdlib/dates.lua"))];
+pub(crate) const EMBEDDED: &[(&str, &str)] = &[
+    ("stdlib/dates.lua", include_str!("../../stdlib/dates.lua")),
+    ("stdlib/dates.rhai", include_str!("../../stdlib/dates.rhai")),
+];
 
 #[cfg(test)]
 mod tests {

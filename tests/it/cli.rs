@@ -52,7 +52,7 @@ fn every_command_speaks_to_people_and_to_programs() {
             "/version",
             json!(env!("CARGO_PKG_VERSION")),
         ),
-        (&["status"], "state      ok", "/channels", json!(3)),
+        (&["status"], "state      ok", "/channels", json!(6)),
         (
             &["doctor"],
             "in use by this server",
@@ -105,7 +105,7 @@ fn every_command_speaks_to_people_and_to_programs() {
         (
             &["channel", "list"],
             "/client2/get-rate",
-            "/channels/2/format",
+            "/channels/4/format",
             json!("soap"),
         ),
         (
@@ -165,7 +165,7 @@ fn every_command_speaks_to_people_and_to_programs() {
         ),
         (
             &["config", "validate"],
-            "8 objects, no errors",
+            "11 objects, no errors",
             "/valid",
             json!(true),
         ),

@@ -455,7 +455,7 @@ fn health_and_metrics_say_what_is_wrong_without_a_token() {
             .parse::<f64>()
             .unwrap()
     };
-    assert!((sample("kladka_services ") - 2.0).abs() < 0.1);
+    assert!((sample("kladka_services ") - 4.0).abs() < 0.1);
     assert!((sample("kladka_degraded ") - 0.0).abs() < 0.1);
     let calls: Vec<&str> = page
         .body
@@ -526,7 +526,7 @@ fn an_operation_that_changes_something_is_not_run_by_get() {
     let services = call("service.list").json();
     assert_eq!(
         services["services"].as_array().unwrap().len(),
-        2,
+        4,
         "all stay"
     );
     assert_ne!(call("job.list").json()["jobs"][0]["state"], "paused");

@@ -12,17 +12,41 @@ const WSU: &str =
 const PROFILE: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0";
 
+/// In which language the service that answers is written.
+#[derive(Clone, Copy)]
+enum Language {
+    Lua,
+    Rhai,
+}
+
+impl Language {
+    fn path(self, client: u32) -> String {
+        match self {
+            Self::Lua => format!("/client{client}/get-rate"),
+            Self::Rhai => format!("/rhai/client{client}/get-rate"),
+        }
+    }
+}
+
 fn json(server: &TestServer, body: &str) -> Reply {
+    json_in(server, Language::Lua, body)
+}
+
+fn json_in(server: &TestServer, language: Language, body: &str) -> Reply {
     server
-        .curl("/client1/get-rate")
+        .curl(&language.path(1))
         .header("X-API-Key: demo-1")
         .args(&["-d", body])
         .send()
 }
 
 fn xml(server: &TestServer, body: &str) -> Reply {
+    xml_in(server, Language::Lua, body)
+}
+
+fn xml_in(server: &TestServer, language: Language, body: &str) -> Reply {
     server
-        .curl("/client2/get-rate")
+        .curl(&language.path(2))
         .args(&["-u", "client2:demo-2", "-d", body])
         .send()
 }
@@ -61,19 +85,27 @@ fn envelope(namespace: &str, token: &str) -> String {
 }
 
 fn soap11(server: &TestServer, token: &str) -> Reply {
+    soap11_in(server, Language::Lua, token)
+}
+
+fn soap11_in(server: &TestServer, language: Language, token: &str) -> Reply {
     let body = envelope("http://schemas.xmlsoap.org/soap/envelope/", token);
     let call = server
-        .curl("/client3/get-rate")
+        .curl(&language.path(3))
         .header("SOAPAction: get-rates")
         .header("Content-Type: text/xml");
     call.data(&body).send()
 }
 
 fn soap12(server: &TestServer, token: &str) -> Reply {
+    soap12_in(server, Language::Lua, token)
+}
+
+fn soap12_in(server: &TestServer, language: Language, token: &str) -> Reply {
     let body = envelope("http://www.w3.org/2003/05/soap-envelope", token);
     let kind = "Content-Type: application/soap+xml; charset=utf-8; action=\"get-rates\"";
     server
-        .curl("/client3/get-rate")
+        .curl(&language.path(3))
         .header(kind)
         .data(&body)
         .send()
@@ -380,4 +412,92 @@ fn in_production_the_credentials_come_from_the_environment() {
         (reply.status, reply.body.trim()),
         (200, r#"{"response":{}}"#)
     );
+}
+
+/// Answers of the two languages, each without what differs from message to message.
+fn answers(server: &TestServer, language: Language) -> Vec<(u16, Option<String>, String)> {
+    let known = "<request><year>2013</year><month>9</month><day>3</day></request>";
+    let replies = [
+        json_in(server, language, INPUT),
+        json_in(server, language, "{}"),
+        json_in(server, language, r#"{"year":1999,"month":1,"day":1}"#),
+        json_in(server, language, r#"{"year":"x"}"#),
+        json_in(server, language, "{"),
+        xml_in(server, language, known),
+        xml_in(server, language, "<request/>"),
+        xml_in(server, language, "<request><year>x</year></request>"),
+        soap11_in(server, language, &text_token("demo-3")),
+        soap12_in(server, language, &text_token("demo-3")),
+        soap11_in(server, language, &digest_token("wrong")),
+    ];
+    let replies = replies.into_iter().map(|reply| {
+        let cid = reply
+            .header("x-correlation-id")
+            .unwrap_or_default()
+            .to_owned();
+        let media_type = reply.header("content-type").map(ToOwned::to_owned);
+        (reply.status, media_type, reply.body.replace(&cid, "CID"))
+    });
+    replies.collect()
+}
+
+#[test]
+fn the_scenario_in_rhai_answers_byte_by_byte_as_in_lua() {
+    let server = TestServer::dev();
+    server.log().wait(KEY_SET);
+    let (lua, rhai) = (
+        answers(&server, Language::Lua),
+        answers(&server, Language::Rhai),
+    );
+    assert_eq!(lua[0].2.replace(' ', "").trim(), ANSWER);
+    assert_eq!(lua, rhai);
+
+    let update = "linuxjournal.rhai.update-cache";
+    let before = server.log().count(KEY_SET);
+    let payload = r#"{"year":2013,"month":9}"#;
+    let invoked = server.kladka(&["service", "invoke", update, "--payload", payload]);
+    assert_eq!(
+        (invoked.code, invoked.out.as_str()),
+        (0, ""),
+        "{}",
+        invoked.err
+    );
+    eventually("Rhai sets the key", || {
+        (server.log().count(KEY_SET) > before).then_some(())
+    });
+    let none = server.log().count("No rates for");
+    let invoked = server.kladka(&["service", "invoke", update, "--payload", "{}"]);
+    assert_eq!(invoked.code, 0, "{}", invoked.err);
+    eventually("Rhai finds no rates", || {
+        (server.log().count("No rates for") > none).then_some(())
+    });
+
+    // Editing a plain module swaps its users.
+    let path = "scripts/rhai/linuxjournal/rates.rhai";
+    let good = server.read(path);
+    server.write(
+        path,
+        good.replace("\"linuxjournal:rates:\"", "\"elsewhere:\""),
+    );
+    eventually("the edited module is live", || {
+        let reply = json_in(&server, Language::Rhai, INPUT);
+        (reply.body.trim() == r#"{"response":{}}"#).then_some(())
+    });
+    server.write(path, "fn key( {");
+    let reloaded = server.kladka(&["service", "reload", "--all", "--wait"]);
+    assert_eq!(reloaded.code, 4, "{}{}", reloaded.out, reloaded.err);
+    assert!(
+        reloaded
+            .err
+            .contains("scripts/rhai/linuxjournal/rates.rhai:1:"),
+        "{}",
+        reloaded.err
+    );
+    server.write(path, &good);
+    eventually("the module is as it was", || {
+        json_in(&server, Language::Rhai, INPUT)
+            .body
+            .contains("1.22")
+            .then_some(())
+    });
 }

@@ -69,6 +69,9 @@ fn the_reference_scenario_reads_without_a_fault_and_names_its_sources() {
             "channel.http client1.get-rate",
             "channel.http client2.get-rate",
             "channel.http client3.get-rate",
+            "channel.http client1.rhai.get-rate",
+            "channel.http client2.rhai.get-rate",
+            "channel.http client3.rhai.get-rate",
             "job refresh-rates",
         ]
     );
@@ -96,7 +99,7 @@ fn the_dev_overlay_brings_the_demo_and_start_refuses_it() {
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(
         set.objects.len(),
-        8,
+        11,
         "the overlay adds no object of its own"
     );
     let wss = body(&set, "security.wss client3.wss");
