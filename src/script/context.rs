@@ -1,6 +1,6 @@
 //! `ctx`, in whatever language: what its fields are called and what they hold.
 
-use crate::base::{Code, Fault, Map, Place, Text, Value, closest};
+use crate::base::{Code, Fault, Map, Place, Text, Value, closest, with_article};
 use crate::contract::{Call, HostFn, Receiver, SoapVersion};
 use crate::script::meter::Running;
 
@@ -166,7 +166,10 @@ pub(crate) fn header_twice(name: &str) -> Fault {
 
 /// Refuses what `handle` returned: nobody would get it.
 pub(crate) fn returned(kind: &str, place: Place) -> Fault {
-    let message = format!("`handle` returned a {kind}, which nobody gets");
+    let message = format!(
+        "`handle` returned {}, which nobody gets",
+        with_article(kind)
+    );
     let fault = Fault::new(Code::OutputRejected, message).at(place);
     fault.hint(
         "Set `ctx.response.payload` to answer, call `ctx.fail` to refuse; `handle` returns nothing.",

@@ -109,6 +109,17 @@ pub(crate) fn too_long(over: &Fault, source: &Source) -> Fault {
         .hint("A file declares its services; the work belongs into `handle`.")
 }
 
+/// Makes the fault of a file that uses a module with a syntax error. The module is a file of its own, whose fault shows
+/// the place.
+pub(crate) fn broken(name: &str, cause: &Fault) -> Fault {
+    let message = format!("module '{name}' does not compile");
+    let fault = Fault::new(Code::ScriptModule, message);
+    match cause.place() {
+        Some(place) => fault.hint(format!("Correct {} first.", place.path)),
+        None => fault,
+    }
+}
+
 /// Puts a fault at the first `service` of the file.
 pub(crate) fn at_service(fault: Fault, source: &Source) -> Fault {
     let found = (1..)

@@ -1,6 +1,6 @@
 //! Completes a fault of a script for the person who reads it: the source line and the caret.
 
-use crate::base::{Fault, Place, Snippet};
+use crate::base::{Code, Fault, Place, Snippet};
 use crate::contract::SourceSet;
 
 /// Adds what only the sources tell: the line, the caret.
@@ -11,7 +11,7 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     let Some(source) = sources.by_path.get(&*place.path) else {
         return fault;
     };
-    let is_end = fault.message().ends_with("got <eof>");
+    let is_end = fault.code() == Code::ScriptCompile && is_at_end(&fault, &source.text);
     let found = if is_end {
         // The end is a line without text, or the words in the message stand elsewhere: show what it comes after.
         last_line(&source.text).map(|(number, line)| (number, line, end_of(line)))
@@ -27,6 +27,21 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     fault
         .at(Place::new(place.path, number, column))
         .showing(Snippet { line, width })
+}
+
+/// Tells whether a syntax error is that the text ends: its message says so, or nothing stands at its place.
+fn is_at_end(fault: &Fault, text: &str) -> bool {
+    let Some(place) = fault.place().filter(|place| place.column > 0) else {
+        return fault.message().ends_with("got <eof>");
+    };
+    let (line, column) = (place.line as usize, place.column as usize);
+    let mut rest = text.lines().skip(line.saturating_sub(1));
+    let first = rest.next().unwrap_or_default();
+    let blank = first
+        .chars()
+        .skip(column.saturating_sub(1))
+        .all(char::is_whitespace);
+    blank && rest.all(|line| line.trim().is_empty())
 }
 
 /// Returns the last line with text, and its number.

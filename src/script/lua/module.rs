@@ -11,6 +11,7 @@ use mlua::{Function, Lua, Table};
 
 use crate::base::{Code, Fault, closest, with_article};
 use crate::contract::{Source, SourceSet};
+use crate::script::declare::broken;
 use crate::script::lua::bridge::raise;
 use crate::script::lua::diagnostic;
 use crate::script::lua::load::ENDINGS;
@@ -167,7 +168,8 @@ impl Loader {
         }
         let source = self.source(&name).map_err(raise)?;
         self.uses.borrow_mut().insert(source.path.clone());
-        let function = compile(lua, &source, env).map_err(|error| raise(broken(&name, &error)))?;
+        let function = compile(lua, &source, env)
+            .map_err(|error| raise(broken(&name, &diagnostic::fault_of(&error))))?;
         self.stack.borrow_mut().push(name);
         Ok((mlua::Value::Nil, mlua::Value::Function(function)))
     }
@@ -220,18 +222,6 @@ impl Loader {
             .borrow_mut()
             .insert(name.to_owned(), value.clone());
         Ok(value)
-    }
-}
-
-/// Makes the fault of a file that requires a module with a syntax error. The module is a file of its own, whose fault
-/// shows the place.
-fn broken(name: &str, error: &mlua::Error) -> Fault {
-    let cause = diagnostic::fault_of(error);
-    let message = format!("module '{name}' does not compile");
-    let fault = Fault::new(Code::ScriptModule, message);
-    match cause.place() {
-        Some(place) => fault.hint(format!("Correct {} first.", place.path)),
-        None => fault,
     }
 }
 

@@ -294,7 +294,8 @@ fn what_handle_returns_is_refused_unless_it_is_nothing() {
         ("ctx.time.sleep(1) return 7", "integer"),
     ] {
         let fault = try_run(code).unwrap_err();
-        let message = format!("`handle` returned a {kind}, which nobody gets");
+        let kind = with_article(kind);
+        let message = format!("`handle` returned {kind}, which nobody gets");
         assert_eq!(fault.message(), message, "{code}");
         assert_eq!(fault.code(), Code::OutputRejected, "{code}");
         assert!(
@@ -1285,9 +1286,7 @@ fn the_error_of_a_broken_module_is_told_once_and_its_user_names_it() {
     assert_eq!(user.place().unwrap().to_string(), "scripts/a.lua:1:20");
     assert_eq!(user.hint_text(), Some("Correct scripts/odd.lua first."));
     let set = sources(&files);
-    let cause = load_from(&set, "scripts/odd.lua").err()
-        .unwrap()
-        .remove(0);
+    let cause = load_from(&set, "scripts/odd.lua").err().unwrap().remove(0);
     assert_eq!(cause.code(), Code::ScriptCompile);
     assert_eq!(cause.place().unwrap().line, 2);
 }

@@ -81,9 +81,9 @@ fn root(engine: &mut Engine, index: &Arc<Index>) {
         }
         let message = format!("ctx.{name} cannot be set");
         let fault = Fault::new(Code::ScriptError, message);
-        Err(raise(
-            fault.hint("What a service answers goes into ctx.response."),
-        ))
+        Err(raise(fault.hint(
+            "Keep what belongs to the call in a variable, and answer in `ctx.response`.",
+        )))
     });
 }
 

@@ -2,7 +2,7 @@
 
 use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 
-use crate::base::{Code, Fault, Place, closest};
+use crate::base::{Code, Fault, Place, closest, with_article};
 use crate::contract::SourceSet;
 use crate::script::context::unknown;
 use crate::script::rhai::bind::{Index, Kind};
@@ -39,7 +39,15 @@ pub(crate) fn compile(error: &ParseError, text: &str) -> Problem {
                 "Write `import \"…\" as {name};` at the top of the file."
             ))
         }
-        other => Fault::new(Code::ScriptCompile, lowered(&other.to_string())),
+        other => {
+            let fault = Fault::new(Code::ScriptCompile, lowered(&other.to_string()));
+            match other {
+                ParseErrorType::Reserved(word) if word == "null" => {
+                    fault.hint("Nothing is `()`, also where a list holds a null.")
+                }
+                _ => fault,
+            }
+        }
     };
     (fault, error.1)
 }
@@ -87,6 +95,21 @@ pub(crate) fn fault_of(error: &EvalAltResult, around: &Around<'_>) -> Fault {
     };
     let frames = found.frames.iter().rev().take(20);
     fault.trace(frames.map(|(place, name)| shown(place, name)).collect())
+}
+
+/// Returns why a script had to end, at the best place known: that of the error by which it ended, or `entrance`.
+pub(crate) fn ended(over: Fault, error: Option<Fault>, entrance: Place) -> Fault {
+    if over.place().is_some() {
+        return over;
+    }
+    match error {
+        // The same, with a trace.
+        Some(error) if error.code() == over.code() && error.place().is_some() => error,
+        error => {
+            let place = error.and_then(|error| error.place().cloned());
+            over.at(place.unwrap_or(entrance))
+        }
+    }
 }
 
 fn shown(place: &Place, name: &str) -> String {
@@ -155,7 +178,7 @@ fn named(found: &Found<'_>, around: &Around<'_>) -> Fault {
             let what = before(found, around);
             script(format!("{what} has no such field"))
         }
-        E::ErrorIndexingType(kind, _) => script(format!("a {} has no members", plain(kind))),
+        E::ErrorIndexingType(kind, _) => script(format!("{} has no members", article(kind))),
         E::ErrorStackOverflow(_) => script("the script calls itself too deep".to_owned())
             .hint("Use a loop, or a list of what is left to do."),
         E::ErrorDataTooLarge(what, _) if what.contains("string") => memory(
@@ -188,8 +211,8 @@ fn raised(value: &rhai::Dynamic) -> Fault {
         let message: String = message.chars().take(2_000).collect();
         return Fault::new(Code::ScriptError, message);
     }
-    let kind = plain(value.type_name());
-    let fault = Fault::new(Code::ScriptError, format!("the script raised a {kind}"));
+    let kind = article(value.type_name());
+    let fault = Fault::new(Code::ScriptError, format!("the script raised {kind}"));
     fault.hint("Use ctx.fail(#{ status: …, code: …, message: … }), or throw a text.")
 }
 
@@ -279,6 +302,14 @@ fn plain(kind: &str) -> String {
         other => other,
     };
     word.to_owned()
+}
+
+/// Returns the word of messages for a type of Rhai, with its article.
+pub(crate) fn article(kind: &str) -> String {
+    match &*plain(kind) {
+        "nothing" => "nothing".to_owned(),
+        kind => with_article(kind),
+    }
 }
 
 /// Shows an error without the place at its end, which the fault carries.

@@ -28,6 +28,8 @@ const RESERVE: usize = 24 << 20;
 /// How often the variables of a script are weighed at most, and how much of its time that may take.
 const WEIGH: Duration = Duration::from_millis(2);
 const SHARE: u32 = 20;
+/// How many steps a script whose budget is spent may still take to reach a variable.
+const GRACE: u32 = 32;
 /// A stack used deeper than this is not kept, as its memory would stay in use.
 const SHALLOW: usize = 256 << 10;
 /// How many stacks a thread keeps for later calls, and how many calls each serves.
@@ -57,6 +59,9 @@ struct Stay {
     /// When its variables are to be weighed next, and whether that is now.
     weigh: Cell<Instant>,
     due: Cell<bool>,
+    /// Whether it must end, and how many steps it has left to reach a variable, where an error gets a place.
+    ends: Cell<bool>,
+    grace: Cell<u32>,
 }
 
 /// A script under way on its own stack. To drop it unwinds that stack.
@@ -88,6 +93,8 @@ impl<R> Fiber<R> {
             low: Cell::new(base),
             weigh: Cell::new(Instant::now() + WEIGH),
             due: Cell::new(false),
+            ends: Cell::new(false),
+            grace: Cell::new(GRACE),
         });
         let own = Rc::clone(&stay);
         let coroutine = Coroutine::with_stack(stack, move |switch: &Switch, ()| {
@@ -207,6 +214,7 @@ pub(crate) fn step() -> bool {
         stay.low.set(stay.low.get().min(here));
         if here < stay.floor {
             stay.task.running.end(too_deep());
+            return Some(Err(()));
         }
         let verdict = stay.task.meter.judge();
         if !matches!(verdict, Verdict::Skip) && Instant::now() >= stay.weigh.get() {
@@ -215,7 +223,12 @@ pub(crate) fn step() -> bool {
         match verdict {
             Verdict::Skip | Verdict::Go => None,
             Verdict::Yield => Some(Ok(Rc::clone(stay))),
-            Verdict::Over(_) => Some(Err(())),
+            Verdict::Over(_) => {
+                stay.ends.set(true);
+                let left = stay.grace.get().checked_sub(1);
+                stay.grace.set(left.unwrap_or(0));
+                left.is_none().then_some(Err(()))
+            }
         }
     });
     match verdict {
@@ -228,11 +241,25 @@ pub(crate) fn step() -> bool {
     }
 }
 
-/// Returns the running task when it is time to weigh what its variables hold.
-pub(crate) fn due() -> Option<Rc<Task>> {
-    CURRENT.with_borrow(|current| {
-        let stay = current.as_ref()?;
-        stay.due.take().then(|| Rc::clone(&stay.task))
+/// What there is to do where a script uses a variable.
+pub(crate) enum Chore {
+    /// Nothing.
+    None,
+    /// Weigh what its variables hold.
+    Weigh(Rc<Task>),
+    /// Fail with this: its budget is spent.
+    End(Fault),
+}
+
+/// Returns what there is to do now.
+pub(crate) fn chore() -> Chore {
+    CURRENT.with_borrow(|current| match current {
+        Some(stay) if stay.ends.get() => {
+            let over = stay.task.running.over();
+            over.map_or(Chore::None, Chore::End)
+        }
+        Some(stay) if stay.due.take() => Chore::Weigh(Rc::clone(&stay.task)),
+        _ => Chore::None,
     })
 }
 

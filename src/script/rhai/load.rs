@@ -15,7 +15,7 @@ use crate::script::offline;
 use crate::script::poll::Bounds;
 use crate::script::program::{Program, ScriptService};
 use crate::script::rhai::convert::Reader;
-use crate::script::rhai::diagnostic::line_and_column;
+use crate::script::rhai::diagnostic::{self, article, line_and_column};
 use crate::script::rhai::engine::Interpreter;
 use crate::script::rhai::fiber::Fiber;
 use crate::script::rhai::module::{self, Declared, Loader, Modules, Ran};
@@ -97,7 +97,8 @@ impl Loading for RhaiEngine {
             Poll::Pending => Err(waits(source)),
         };
         if let Some(over) = running.over() {
-            return Err(too_long(&over, source));
+            let file = Place::new(source.path.as_str(), 0, 0);
+            return Err(too_long(&diagnostic::ended(over, made.err(), file), source));
         }
         let ran = made?;
         let gathered = task.loader.gather();
@@ -177,7 +178,8 @@ fn read_one(declared: Declared, ran: &Ran, source: &Source) -> (Read, String) {
 }
 
 fn not_a_name(kind: &str) -> Fault {
-    let message = format!("'handle' must be the name of a function, got a {kind}");
+    let kind = article(kind);
+    let message = format!("'handle' must be the name of a function, got {kind}");
     Fault::new(Code::BadDeclaration, message)
         .hint("Write `handle: \"name\"` and `fn name(ctx) { … }`.")
 }

@@ -13,6 +13,7 @@ use rhai::{
 
 use crate::base::{Code, Fault, Place, closest};
 use crate::contract::{Source, SourceSet};
+use crate::script::declare::broken;
 use crate::script::rhai::bind::{Outcome, raise};
 use crate::script::rhai::closure::Problem;
 use crate::script::rhai::diagnostic::{self, Around};
@@ -134,7 +135,12 @@ impl Loader {
         self.stack.borrow_mut().push(name.to_owned());
         let made = run(&self.interpreter, &source, &self.set);
         drop(self.stack.borrow_mut().pop());
-        let module = made?.module;
+        let module = made
+            .map_err(|fault| match fault.code() {
+                Code::ScriptCompile => broken(name, &fault),
+                _ => fault,
+            })?
+            .module;
         let mut ready = self.ready.borrow_mut();
         Arc::make_mut(&mut ready).insert(name.to_owned(), Arc::clone(&module));
         Ok(module)

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
 
+use crate::base::Fault;
 use crate::script::context::no_call;
 use crate::script::parallel::{self, refuse};
 use crate::script::rhai::bind::{Outcome, current, raise};
+use crate::script::rhai::diagnostic::article;
 use crate::script::rhai::fiber::{self, Fiber};
 use crate::script::rhai::task::Task;
 
@@ -35,8 +37,8 @@ pub(crate) fn install(engine: &mut Engine) {
     engine.register_fn("parallel", each);
 }
 
-fn not_a_function(kind: &str) -> crate::base::Fault {
-    refuse(&format!("takes functions, got a {kind}"))
+fn not_a_function(kind: &str) -> Fault {
+    refuse(&format!("takes functions, got {}", article(kind)))
         .hint("Write `parallel([|| …, || …])`, or `parallel(list, |member| …)`.")
 }
 

@@ -7,8 +7,9 @@ use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::base::{Code, Fault};
 use crate::script::host::{self, log::Level};
-use crate::script::rhai::bind::{Outcome, ended, raise};
+use crate::script::rhai::bind::{Outcome, raise};
 use crate::script::rhai::convert::Reader;
+use crate::script::rhai::fiber::Chore;
 use crate::script::rhai::object::{Held, Unsigned};
 use crate::script::rhai::{fiber, task};
 
@@ -253,8 +254,11 @@ pub(crate) fn watch(engine: &mut Engine) {
 )]
 fn weigh(engine: &mut Engine) {
     engine.on_var(|_, _, context| {
-        let Some(task) = fiber::due() else {
-            return Ok(None);
+        let task = match fiber::chore() {
+            Chore::None => return Ok(None),
+            Chore::Weigh(task) => task,
+            // The error gets the place of the variable. It can be caught, but there are only some steps left.
+            Chore::End(over) => return Err(raise(over)),
         };
         let begun = Instant::now();
         let mut left = task.running.call.ctx.limits.memory;
@@ -268,7 +272,7 @@ fn weigh(engine: &mut Engine) {
         let message = "the script needs more memory than it may use";
         let fault = Fault::new(Code::MemoryBudget, message).hint("Handle large data in parts.");
         task.running.end(fault.clone());
-        Err(ended(&fault))
+        Err(raise(fault))
     });
 }
 

@@ -68,17 +68,16 @@ impl Runner for RhaiRunner {
             let message = "the script engine failed";
             Err(Fault::new(Code::Internal, message))
         });
-        match (running.over(), result) {
+        match running.over() {
             // Whatever the script made of it.
-            (Some(over), _) if over.place().is_some() => Err(over),
-            (Some(over), _) => Err(over.at(self.entrance())),
-            (None, result) => result,
+            Some(over) => Err(diagnostic::ended(over, result.err(), self.entrance())),
+            None => result,
         }
     }
 }
 
 impl RhaiRunner {
-    /// Returns where its function stands: Rhai does not tell where it stopped a script.
+    /// Returns where its function stands: Rhai does not always tell where it stopped a script.
     fn entrance(&self) -> Place {
         Place::new(self.program.source.path.as_str(), self.line, 0)
     }

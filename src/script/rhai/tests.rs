@@ -135,6 +135,46 @@ fn a_value_passes_both_ways_unchanged() {
 }
 
 #[test]
+fn a_null_keeps_its_place_in_a_list() {
+    let lists = [
+        "[1,null]",
+        "[null]",
+        "[null,1]",
+        r#"{"a":[1,null,3]}"#,
+        "[[null,[null]],null]",
+    ];
+    on_core(async {
+        let echo = body("ctx.response.payload = ctx.request.input;");
+        let again = body(
+            "ctx.response.payload.r = json.encode(json.parse(json.encode(ctx.request.input)));",
+        );
+        for text in lists {
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            let value = Value::from(&json);
+            let world = World::new(&[("scripts/t.rhai", &echo)]);
+            let answer = world.call("t", value.clone()).await.unwrap();
+            assert_eq!(answer.value, value, "{text}");
+            let world = World::new(&[("scripts/t.rhai", &again)]);
+            let answer = world.call("t", value).await.unwrap();
+            assert_eq!(answer.value, map(&[("r", Value::text(text))]));
+        }
+    });
+    for (code, wanted) in [
+        ("json.parse(\"[1,null,3]\")[1] == ()", "true"),
+        ("json.parse(\"[null,null]\").len()", "2"),
+        ("json.parse(\"{\\\"a\\\":null}\").a == ()", "true"),
+        (
+            "json.encode(#{ a: (), b: [()] })",
+            r#"{"a":null,"b":[null]}"#,
+        ),
+        ("probe.gapped()[0] == ()", "true"),
+    ] {
+        let got = result(&format!("ctx.response.payload.r = `${{{code}}}`;"));
+        assert_eq!(got, Value::text(wanted), "{code}");
+    }
+}
+
+#[test]
 fn the_context_shows_the_call_and_takes_the_answer() {
     let answer = try_run(
         "ctx.response.status = 201;
@@ -249,6 +289,18 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "3:1",
     ),
     ("throw \"mine\"", "mine", "", "3:1"),
+    (
+        "ctx.rate = 1",
+        "ctx.rate cannot be set",
+        "Keep what belongs to the call in a variable, and answer in `ctx.response`.",
+        "3:4",
+    ),
+    (
+        "parallel([1])",
+        "parallel takes functions, got an int",
+        "Write `parallel([|| …, || …])`, or `parallel(list, |member| …)`.",
+        "3:1",
+    ),
 ];
 
 #[test]
@@ -371,6 +423,22 @@ const BROKEN: &[(&str, Code, &str, &str, &str)] = &[
         "1:1",
     ),
     ("eval(\"1\")", Code::ScriptCompile, "", "", "1:1"),
+    // What is missing is missing at the end, which may be a line without text.
+    (
+        "fn handle(ctx) {\n  let x = 1;  \n\n",
+        Code::ScriptCompile,
+        "",
+        "",
+        "2:13",
+    ),
+    (
+        "let a = json.null;",
+        Code::ScriptCompile,
+        "'null' is a reserved keyword",
+        "Nothing is `()`, also where a list holds a null.",
+        "1:14",
+    ),
+    ("let a = (1", Code::ScriptCompile, "", "", "1:11"),
 ];
 
 #[test]
@@ -534,6 +602,27 @@ fn faults_are_caught_as_objects_and_raised_again() {
 }
 
 #[test]
+fn the_error_of_a_broken_module_is_told_once_and_its_user_names_it() {
+    let service = body("");
+    let main = format!("import \"odd\" as odd;\n{service}");
+    let files = [
+        ("scripts/a.rhai", &*main),
+        ("scripts/odd.rhai", "const X = 1;\nconst Y = ;"),
+    ];
+    let user = load(&files).err().unwrap().remove(0);
+    assert_eq!(
+        (user.code(), user.message()),
+        (Code::ScriptModule, "module 'odd' does not compile")
+    );
+    assert_eq!(user.place().unwrap().to_string(), "scripts/a.rhai:1:9");
+    assert_eq!(user.hint_text(), Some("Correct scripts/odd.rhai first."));
+    let cause = load_from(&sources(&files), "scripts/odd.rhai").err();
+    let cause = cause.unwrap().remove(0);
+    assert_eq!(cause.code(), Code::ScriptCompile);
+    assert_eq!(cause.place().unwrap().line, 2);
+}
+
+#[test]
 fn imports_run_once_and_may_not_form_a_circle() {
     let files = [
         ("scripts/a.rhai", "import \"b\" as b;"),
@@ -580,6 +669,7 @@ const BUSY: &[&str] = &[
     "let m = #{}; let i = 0; loop { i += 1; m[`k${i % 100}`] = i; }",
     "loop { let s = \"a,b,c\".split(\",\"); }",
     "loop { probe.either(\"now\", 1); }",
+    "loop { ctx.time.spin(5); }",
 ];
 
 #[test]
@@ -596,6 +686,57 @@ fn every_busy_script_is_stopped_near_its_budget() {
             assert_eq!(fault.code(), Code::CpuBudget, "{code}: {}", fault.block());
             assert!(fault.place().is_some(), "{code}: {}", fault.block());
             assert!(took < Duration::from_millis(500), "{code} took {took:?}");
+        });
+    }
+}
+
+/// A script that uses more than it may; the place where that shows, and what else the fault shows.
+const SPENT: &[(&str, Code, &str, &str)] = &[
+    (
+        "let n = 0;\nloop {\n  n += 1;\n}",
+        Code::CpuBudget,
+        "scripts/t.rhai:5:",
+        "scripts/t.rhai:5",
+    ),
+    (
+        "count(0)",
+        Code::CpuBudget,
+        "scripts/t.rhai:6:",
+        "scripts/t.rhai:3 handle",
+    ),
+    (
+        "let n = 0;\nloop { try { loop { n += 1; } } catch { } }",
+        Code::CpuBudget,
+        "scripts/t.rhai:",
+        "",
+    ),
+    (
+        "loop {\n  ctx.time.spin(1);\n}",
+        Code::CpuBudget,
+        "scripts/t.rhai:4:",
+        "ctx.time.spin(1)",
+    ),
+    (
+        "let all = #{};\nlet s = \"\"; s.pad(900000, 'a');\nfor i in 0..300 {\n  all[`${i}`] = s + i;\n}",
+        Code::MemoryBudget,
+        "scripts/t.rhai:6:",
+        "all[`${i}`]",
+    ),
+];
+
+#[test]
+fn what_is_spent_shows_where() {
+    for (code, wanted, at, shows) in SPENT {
+        on_core(async {
+            let text = format!("{}\nfn count(n) {{\n  loop {{ n += 1; }}\n}}", body(code));
+            let mut world = World::new(&[("scripts/t.rhai", &text)]);
+            world.ctx.limits.cpu_ms = 100;
+            let fault = world.fault("t").await;
+            let block = fault.block();
+            assert_eq!(fault.code(), *wanted, "{code}: {block}");
+            let place = fault.place().unwrap().to_string();
+            assert!(place.starts_with(at), "{code}: {block}");
+            assert!(block.contains(shows), "{code}: {block}");
         });
     }
 }

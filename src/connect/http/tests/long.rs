@@ -13,11 +13,12 @@ use super::until;
 use crate::base::{Caller, Cid, Code, Fault, Map, ServiceName, Value};
 use crate::connect::http::{Fallback, HttpLimits, Shared, Threads, start_cores};
 use crate::contract::{
-    Answer, Ctx, Dispatch, Effect, Engine as _, Entry, FormatMaker, Handover, HostCall, HostFn,
+    Answer, Ctx, Dispatch, Effect, Engine, Entry, FormatMaker, Handover, HostCall, HostFn,
     Invocation, Limits, Placement, Receiver, Request, Services as _, Source, SourceSet, Type,
 };
 use crate::gateway::Gateway;
 use crate::script::lua::LuaEngine;
+use crate::script::rhai::RhaiEngine;
 use crate::security::tests::{Keys, ports};
 use crate::service::Registry;
 use crate::tasks::Tasks;
@@ -35,7 +36,7 @@ impl Drop for Held {
 
 const PROBE: &[HostFn] = &[
     HostFn {
-        path: "probe.thread",
+        path: "probe.spot",
         receiver: Receiver::Library,
         args: &[],
         returns: Type::Text,
@@ -178,13 +179,19 @@ impl Plane {
     }
 }
 
+/// Loads scripts; those in Rhai begin with `service(`.
 fn entries(scripts: &[&str]) -> Vec<Arc<Entry>> {
     let mut tables = crate::script::host::TABLES.to_vec();
     tables.push(PROBE);
-    let engine = LuaEngine::new(tables);
+    let engines: [&dyn Engine; 2] = [&LuaEngine::new(tables.clone()), &RhaiEngine::new(tables)];
     let mut set = SourceSet::default();
     for (number, text) in scripts.iter().enumerate() {
-        let path = format!("scripts/s{number}.lua");
+        let ending = if text.starts_with("service(") {
+            "rhai"
+        } else {
+            "lua"
+        };
+        let path = format!("scripts/s{number}.{ending}");
         let source = Source {
             path: path.clone(),
             module: format!("s{number}"),
@@ -196,6 +203,7 @@ fn entries(scripts: &[&str]) -> Vec<Arc<Entry>> {
     let set = Arc::new(set);
     let mut all = Vec::new();
     for path in set.by_path.keys() {
+        let engine = engines[usize::from(path.ends_with("rhai"))];
         let loaded = engine.load(&set, path);
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults:#?}"));
         all.extend(loaded.services.into_iter().map(|service| {
@@ -214,10 +222,10 @@ fn entries(scripts: &[&str]) -> Vec<Arc<Entry>> {
 const BUSY: &str = "return service { name = 'busy', cpu = 'long', handle = function(ctx)
     local from = os.clock()
     while os.clock() - from < 0.5 do end
-    ctx.response.payload.r = probe.thread()
+    ctx.response.payload.r = probe.spot()
 end }";
 const QUICK: &str = "return service { name = 'quick', handle = function(ctx)
-    ctx.response.payload.r = probe.thread()
+    ctx.response.payload.r = probe.spot()
 end }";
 
 #[tokio::test]
@@ -253,36 +261,69 @@ async fn without_such_threads_long_calls_run_beside_the_others() {
 /// Holds its core for 30 ms of processor time, giving way in between, and answers where.
 const HEAVY: &str = "return service { name = 'heavy', handle = function(ctx)
     for i = 1, 10 do probe.burn() end
-    ctx.response.payload.r = probe.thread()
+    ctx.response.payload.r = probe.spot()
 end }";
+
+const HEAVY_RHAI: &str = "service(#{ name: \"heavy\" });
+fn handle(ctx) {
+    for i in 0..10 { probe.burn(); }
+    ctx.response.payload.r = probe.spot();
+}";
 
 #[tokio::test]
 async fn a_service_that_holds_its_core_again_and_again_moves() {
-    let plane = Plane::start(1, &[HEAVY]);
-    assert_eq!(plane.placement("heavy"), Placement::Shared);
-    let mut calls = 0;
-    while plane.placement("heavy") == Placement::Shared {
-        assert_eq!(plane.text("heavy").await, "core-0");
-        calls += 1;
-        assert!(calls < 100, "it never moves");
+    for heavy in [HEAVY, HEAVY_RHAI] {
+        let plane = Plane::start(1, &[heavy]);
+        assert_eq!(plane.placement("heavy"), Placement::Shared);
+        let mut calls = 0;
+        while plane.placement("heavy") == Placement::Shared {
+            assert_eq!(plane.text("heavy").await, "core-0");
+            calls += 1;
+            assert!(calls < 100, "it never moves");
+        }
+        assert!(calls >= 4, "moved after {calls}");
+        assert_eq!(plane.text("heavy").await, "long-0");
+        let again = entries(&[heavy]);
+        assert_eq!(again[0].service.placement(), Placement::Shared);
+        plane.joined().await;
     }
-    assert!(calls >= 4, "moved after {calls}");
-    assert_eq!(plane.text("heavy").await, "long-0");
-    let again = entries(&[HEAVY]);
-    assert_eq!(again[0].service.placement(), Placement::Shared);
+}
+
+/// A service on a core asks one on threads for long calls, and that one a third, in Lua.
+const ELSEWHERE_RHAI: &[&str] = &[
+    "service(#{ name: \"asks\" });
+fn handle(ctx) { ctx.response.payload.r = probe.spot() + \" \" + ctx.invoke(\"long\").r; }",
+    "service(#{ name: \"long\", cpu: \"long\", output: [\"r\"] });
+fn handle(ctx) { ctx.response.payload.r = probe.spot() + \" \" + ctx.invoke(\"where\").r; }",
+    "return service { name = 'where', handle = function(ctx)
+    ctx.response.payload.r = probe.spot() .. ' ' .. ctx.cid
+end }",
+    "service(#{ name: \"deep\", cpu: \"long\" });\nfn handle(ctx) { ctx.invoke(\"deep\"); }",
+    "service(#{ name: \"sleepy\", cpu: \"long\", timeout: \"50ms\" });\nfn handle(ctx) { loop { } }",
+];
+
+#[tokio::test]
+async fn a_call_in_rhai_elsewhere_keeps_what_it_is() {
+    let plane = Plane::start(1, ELSEWHERE_RHAI);
+    assert_eq!(plane.placement("long"), Placement::Long);
+    assert_eq!(plane.text("asks").await, "core-0 long-0 long-0 cid-7");
+    let fault = plane.call("deep").await.unwrap_err();
+    assert_eq!(fault.code(), Code::TooNested);
+    let fault = plane.call("sleepy").await.unwrap_err();
+    assert_eq!(fault.code(), Code::WallBudget);
     plane.joined().await;
 }
 
 #[tokio::test]
 async fn a_call_elsewhere_keeps_what_it_is() {
     let all =
-        "local function where(ctx) ctx.response.payload.r = probe.thread() .. ' ' .. ctx.cid end
+        "local function where(ctx) ctx.response.payload.r = probe.spot() .. ' ' .. ctx.cid end
 return {
     service { name = 'asks', handle = function(ctx)
-        ctx.response.payload.r = probe.thread() .. ' ' .. ctx:invoke('long').r
+        ctx.response.payload.r = probe.spot() .. ' ' .. ctx:invoke('long').r
     end },
     service { name = 'long', cpu = 'long', output = { 'r' }, handle = function(ctx)
-        ctx.response.payload.r = probe.thread() .. ' ' .. ctx:invoke('where').r
+        ctx.response.payload.r = probe.spot() .. ' ' .. ctx:invoke('where').r
     end },
     service { name = 'where', handle = where },
     service { name = 'fails', cpu = 'long', handle = function(ctx)
@@ -313,39 +354,45 @@ return {
 
 #[tokio::test]
 async fn the_budget_of_a_long_call_is_kept() {
-    let spins = "return service { name = 'spins', cpu = '11s', handle = function()
+    let lua = "return service { name = 'spins', cpu = '11s', handle = function()
         while true do end
     end }";
-    let plane = Plane::start(1, &[spins]);
-    let services = plane.shared.gateway.registry.load();
-    let entry = services.find("spins").unwrap();
-    assert_eq!(entry.service.placement(), Placement::Long);
-    // As a core hands it over, but with a budget that a test can wait for.
-    let mut ctx = plane.ctx();
-    ctx.limits.cpu_ms = 100;
-    let handover = Handover {
-        ctx,
-        service: Arc::clone(&entry.service),
-        input: Value::Map(Map::new()),
-    };
-    let fault = plane.dispatch.hand_over(handover).await.unwrap_err();
-    assert_eq!((fault.code(), fault.status()), (Code::CpuBudget, 504));
-    plane.joined().await;
+    let rhai = "service(#{ name: \"spins\", cpu: \"11s\" });\nfn handle(ctx) { loop { } }";
+    for spins in [lua, rhai] {
+        let plane = Plane::start(1, &[spins]);
+        let services = plane.shared.gateway.registry.load();
+        let entry = services.find("spins").unwrap();
+        assert_eq!(entry.service.placement(), Placement::Long);
+        // As a core hands it over, but with a budget that a test can wait for.
+        let mut ctx = plane.ctx();
+        ctx.limits.cpu_ms = 100;
+        let handover = Handover {
+            ctx,
+            service: Arc::clone(&entry.service),
+            input: Value::Map(Map::new()),
+        };
+        let fault = plane.dispatch.hand_over(handover).await.unwrap_err();
+        assert_eq!((fault.code(), fault.status()), (Code::CpuBudget, 504));
+        plane.joined().await;
+    }
 }
 
 #[tokio::test]
 async fn who_stops_waiting_cancels_a_long_call() {
-    let holds = "return service { name = 'holds', cpu = 'long', handle = function()
+    let lua = "return service { name = 'holds', cpu = 'long', handle = function()
         probe.hold()
     end }";
-    let plane = Arc::new(Plane::start(1, &[holds, QUICK]));
-    let held = Arc::clone(&plane);
-    let call = tokio::spawn(async move { held.call("holds").await });
-    until("the call began", || HELD.load(Ordering::SeqCst) == 1).await;
-    call.abort();
-    until("the call is gone", || HELD.load(Ordering::SeqCst) == 0).await;
-    assert!(call.await.unwrap_err().is_cancelled());
-    assert_eq!(plane.text("quick").await, "core-0");
+    let rhai = "service(#{ name: \"holds\", cpu: \"long\" });\nfn handle(ctx) { probe.hold(); }";
+    for holds in [lua, rhai] {
+        let plane = Arc::new(Plane::start(1, &[holds, QUICK]));
+        let held = Arc::clone(&plane);
+        let call = tokio::spawn(async move { held.call("holds").await });
+        until("the call began", || HELD.load(Ordering::SeqCst) == 1).await;
+        call.abort();
+        until("the call is gone", || HELD.load(Ordering::SeqCst) == 0).await;
+        assert!(call.await.unwrap_err().is_cancelled());
+        assert_eq!(plane.text("quick").await, "core-0");
+    }
 }
 
 #[tokio::test]
