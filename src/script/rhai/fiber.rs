@@ -287,11 +287,163 @@ fn suspend(stay: &Stay) {
     let Some(switch) = stay.switch.get() else {
         return;
     };
-    // SAFETY: `switch` points to the yielder that corosensei keeps at the root of the fiber's stack for as long as the
-    // closure given to it runs there. The closure's first statement stores the pointer and the drop of `Left` clears it
-    // when the closure returns or unwinds, so a stored pointer is valid. It is used on that very stack only: `stay`
-    // comes from `CURRENT`, which holds a fiber exactly while its `resume` (or its unwinding) runs on this thread, and
-    // a fiber polled inside another one replaces it until its own poll ends. Nothing here is `Send`, so no other thread
-    // sees the pointer. The reference lives for the call of `suspend` alone.
+    // SAFETY: `switch` points to the yielder of a coroutine. It is valid here, and used where it may be:
+    // - The yielder is the parent link at the root of the coroutine's stack. It does not move, and it lives for as long
+    //   as the closure given to the coroutine runs; resuming it changes it through a `Cell`, so `&` is all it takes.
+    // - The closure's first statement stores the pointer, the drop of `Left` clears it when the closure returns or
+    //   unwinds, and nothing else sets it. So a pointer that is stored is valid.
+    // - A yielder suspends the stack that runs, so that must be its own. Both callers take `stay` from `CURRENT`, which
+    //   `Entered` sets for the time of one `resume` or unwinding and restores when that ends, also by a panic. A fiber
+    //   polled on the stack of another one replaces it until it has switched back. So while code runs on a fiber's
+    //   stack, `CURRENT` holds that fiber and no other.
+    // - `wait` keeps its `stay` from one suspension to the next. It returns from `suspend` on the same stack, by a
+    //   `resume` of the same fiber, for which `CURRENT` was set again.
+    // - `Stay`, `Fiber` and the coroutine are not `Send`, so no other thread sees the pointer.
+    // - The reference made here lives for this call. When the fiber is dropped instead of resumed, `suspend` unwinds: the
+    //   frames above it run their destructors and `Left` clears the pointer. corosensei itself sees to it that the
+    //   stack is not freed before its root is reached, even when something on the way catches the unwinding.
     unsafe { switch.as_ref() }.suspend(());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::Value;
+    use crate::contract::SourceSet;
+    use crate::script::meter::{Manners, Meter, Running};
+    use crate::script::offline;
+    use crate::script::rhai::engine::Interpreter;
+    use crate::script::rhai::module::Loader;
+
+    fn a_task() -> Rc<Task> {
+        let call = offline::call("t.rhai", "rhai").unwrap();
+        let running = Running::new(call, Duration::from_mins(1), Manners::Alone);
+        let interpreter = Arc::new(Interpreter::new(&[]));
+        let loader = Loader::open(interpreter, Arc::new(SourceSet::default()));
+        Task::new(Rc::new(Meter::default()), running, loader, Value::Null)
+    }
+
+    /// Polls once, on the meter of the task.
+    fn poll<R>(fiber: &mut Fiber<R>) -> Poll<R> {
+        let task = Rc::clone(&fiber.stay.task);
+        let _entered = task.meter.enter(&task.running);
+        Pin::new(fiber).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_fiber_dropped_while_it_waits_unwinds_its_stack() {
+        let held = Rc::new(());
+        let own = Rc::clone(&held);
+        let mut fiber = Fiber::new(a_task(), move || {
+            let _kept = Rc::clone(&own);
+            wait(std::future::pending::<()>());
+            unreachable!("nothing resumes it");
+        })
+        .unwrap();
+        assert!(poll(&mut fiber).is_pending());
+        assert!(poll(&mut fiber).is_pending());
+        assert_eq!(Rc::strong_count(&held), 3);
+        let stay = Rc::clone(&fiber.stay);
+        assert!(stay.switch.get().is_some());
+        drop(fiber);
+        assert_eq!(Rc::strong_count(&held), 1);
+        assert!(stay.switch.get().is_none(), "no way back is left");
+        assert!(task().is_none());
+    }
+
+    #[test]
+    fn who_catches_the_unwinding_of_a_dropped_fiber_does_not_keep_its_stack() {
+        let held = Rc::new(());
+        let own = Rc::clone(&held);
+        let mut fiber = Fiber::new(a_task(), move || {
+            for _ in 0..3 {
+                let own = Rc::clone(&own);
+                drop(catch_unwind(std::panic::AssertUnwindSafe(move || {
+                    wait(std::future::pending::<()>());
+                    drop(own);
+                })));
+            }
+        })
+        .unwrap();
+        assert!(poll(&mut fiber).is_pending());
+        drop(fiber);
+        assert_eq!(Rc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn a_panic_on_a_fiber_comes_out_of_its_poll_and_leaves_the_thread_as_it_was() {
+        let mut fiber = Fiber::new(a_task(), || -> () { panic!("a bug of ours") }).unwrap();
+        let polled = catch_unwind(std::panic::AssertUnwindSafe(|| poll(&mut fiber)));
+        let panic = polled.map(|_| ()).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"a bug of ours"));
+        assert!(task().is_none() && fiber.stay.switch.get().is_none());
+        drop(fiber);
+        let mut next = Fiber::new(a_task(), || 7).unwrap();
+        assert_eq!(poll(&mut next), Poll::Ready(7));
+    }
+
+    #[test]
+    fn a_fiber_on_the_stack_of_another_one_has_its_own_task() {
+        let (outer, inner) = (a_task(), a_task());
+        let (own, other) = (Rc::clone(&outer), Rc::clone(&inner));
+        let is = |wanted: &Rc<Task>| task().is_some_and(|task| Rc::ptr_eq(&task, wanted));
+        let mut fiber = Fiber::new(outer, move || {
+            let within = Rc::clone(&other);
+            let mut inner = Fiber::new(other, move || {
+                assert!(is(&within));
+                wait(tokio::task::yield_now());
+                assert!(is(&within));
+            })
+            .unwrap();
+            assert!(poll(&mut inner).is_pending() && is(&own));
+            assert!(poll(&mut inner).is_ready() && is(&own));
+            wait(tokio::task::yield_now());
+            assert!(is(&own));
+        })
+        .unwrap();
+        assert!(poll(&mut fiber).is_pending());
+        assert!(poll(&mut fiber).is_ready());
+        assert!(task().is_none());
+    }
+
+    /// Goes deeper until a step is refused; returns how deep it came.
+    fn descend(depth: u32) -> u32 {
+        let frame = std::hint::black_box([depth; 256]);
+        if !step() {
+            return depth;
+        }
+        descend(depth + 1).max(frame[0])
+    }
+
+    #[test]
+    fn a_script_is_stopped_long_before_its_stack_ends() {
+        let mut fiber = Fiber::new(a_task(), || descend(0)).unwrap();
+        let Poll::Ready(depth) = poll(&mut fiber) else {
+            panic!("it waits for nothing");
+        };
+        let used = fiber.base - fiber.stay.low.get();
+        assert!(
+            (STACK - RESERVE..STACK - RESERVE + 65_536).contains(&used),
+            "{used}"
+        );
+        assert!(depth > 1_000, "{depth}");
+        let over = fiber.stay.task.running.over().unwrap();
+        assert_eq!(over.message(), "the script calls itself too deep");
+        assert!(
+            STACKS.with_borrow(Vec::is_empty),
+            "so much memory is not kept"
+        );
+    }
+
+    #[test]
+    fn below_a_stack_lies_a_page_that_nobody_can_touch() {
+        let stack = DefaultStack::new(STACK).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let lowest = format!("{:x}-", stack.limit().get());
+        let guard = maps.lines().find(|line| line.starts_with(&lowest));
+        assert!(guard.unwrap().contains(" ---p "), "{guard:?}");
+    }
 }

@@ -71,7 +71,11 @@ impl Runner for RhaiRunner {
         match running.over() {
             // Whatever the script made of it.
             Some(over) => Err(diagnostic::ended(over, result.err(), self.entrance())),
-            None => result,
+            // Rhai loses the place of what no script can catch, such as a text that grows too long.
+            None => result.map_err(|fault| match fault.place() {
+                Some(_) => fault,
+                None => fault.at(self.entrance()),
+            }),
         }
     }
 }

@@ -952,6 +952,7 @@ fn what_has_no_bound_is_refused_quickly() {
             let result = world.call("t", Value::Map(Map::new())).await;
             let fault = result.map(|answer| answer.value).expect_err(code);
             assert_eq!(fault.code(), *wanted, "{code}: {}", fault.block());
+            assert!(fault.place().is_some(), "{code}: {}", fault.block());
             let took = cpu().saturating_sub(begun);
             assert!(took < Duration::from_secs(1), "{code} took {took:?}");
         });
@@ -1079,6 +1080,44 @@ fn services_do_not_invoke_each_other_for_ever() {
         let world = World::new(&[("scripts/t.rhai", &body("ctx.invoke(\"t\")"))]);
         assert_eq!(world.fault("t").await.code(), Code::TooNested);
     });
+}
+
+/// Functions that call themselves without end, each in another way.
+const ENDLESS: &[(&str, &str)] = &[
+    ("deep(0)", "fn deep(n) { deep(n + 1) + 1 }"),
+    (
+        "deep(0)",
+        "fn deep(n) { other(n) }\nfn other(n) { deep(n) }",
+    ),
+    ("deep(0)", "fn deep(n) { [n].map(|x| deep(x)) }"),
+    ("deep(0)", "fn deep(n) { [n].reduce(|sum, x| deep(x), 0) }"),
+    ("deep(0)", "fn deep(n) { #{ a: [`${deep(n)}`] } }"),
+    (
+        "deep(0)",
+        "fn deep(n) { try { deep(n) } catch { deep(n) } }",
+    ),
+    ("deep(0)", "fn deep(n) { parallel([n, n], |x| deep(x)) }"),
+    ("let f = |f| f.call(f); f.call(f)", ""),
+    (
+        "deep(0)",
+        "fn deep(n) { 1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (deep(n))))))))))))) }",
+    ),
+    ("deep(#{})", "fn deep(n) { n.a = [n]; deep(n) }"),
+];
+
+#[test]
+fn functions_that_call_themselves_without_end_are_stopped() {
+    for (code, functions) in ENDLESS {
+        let text = format!("{}\n{functions}", body(code));
+        on_core(async {
+            let world = World::new(&[("scripts/t.rhai", &text)]);
+            let result = world.call("t", Value::Map(Map::new())).await;
+            let fault = result.map(|answer| answer.value).expect_err(functions);
+            let block = fault.block();
+            assert!(fault.message().contains("too deep"), "{functions}: {block}");
+            assert!(fault.place().is_some(), "{functions}: {block}");
+        });
+    }
 }
 
 /// Sources of one thing repeated: how it begins, what is repeated, what stands in the middle, how it ends.
