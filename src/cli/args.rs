@@ -48,6 +48,9 @@ pub(super) enum Command {
         /// What to start from
         #[arg(long, value_enum, default_value_t = Template::Rates)]
         template: Template,
+        /// The language of its services
+        #[arg(long, value_enum, default_value_t = Lang::Lua)]
+        lang: Lang,
     },
     /// Check the project, the data directory and the server, and say what to do
     Doctor,
@@ -92,6 +95,14 @@ pub(super) enum Template {
     Rates,
     /// Nothing but the layout
     Blank,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Lang {
+    /// Lua (Luau)
+    Lua,
+    /// Rhai
+    Rhai,
 }
 
 #[derive(Subcommand)]

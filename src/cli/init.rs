@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::base::{Code, Fault};
-use crate::cli::args::Template;
+use crate::cli::args::{Lang, Template};
 use crate::cli::out::Out;
 use crate::cli::{DONE, Ended};
 
@@ -29,30 +29,6 @@ const RATES: &[(&str, &str)] = &[
         include_str!("../../config/objects.dev.yaml"),
     ),
     (
-        "scripts/linuxjournal/get_rate.lua",
-        include_str!("../../scripts/linuxjournal/get_rate.lua"),
-    ),
-    (
-        "scripts/linuxjournal/update_cache.lua",
-        include_str!("../../scripts/linuxjournal/update_cache.lua"),
-    ),
-    (
-        "scripts/linuxjournal/rates.lua",
-        include_str!("../../scripts/linuxjournal/rates.lua"),
-    ),
-    (
-        "scripts/rhai/linuxjournal/get_rate.rhai",
-        include_str!("../../scripts/rhai/linuxjournal/get_rate.rhai"),
-    ),
-    (
-        "scripts/rhai/linuxjournal/update_cache.rhai",
-        include_str!("../../scripts/rhai/linuxjournal/update_cache.rhai"),
-    ),
-    (
-        "scripts/rhai/linuxjournal/rates.rhai",
-        include_str!("../../scripts/rhai/linuxjournal/rates.rhai"),
-    ),
-    (
         "docs/get-rates.soap.xml",
         include_str!("../../docs/get-rates.soap.xml"),
     ),
@@ -66,13 +42,48 @@ const RATES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Its scripts in Lua.
+const LUA: &[(&str, &str)] = &[
+    (
+        "scripts/linuxjournal/get_rate.lua",
+        include_str!("../../scripts/linuxjournal/get_rate.lua"),
+    ),
+    (
+        "scripts/linuxjournal/update_cache.lua",
+        include_str!("../../scripts/linuxjournal/update_cache.lua"),
+    ),
+    (
+        "scripts/linuxjournal/rates.lua",
+        include_str!("../../scripts/linuxjournal/rates.lua"),
+    ),
+];
+
+/// Its scripts in Rhai. The repository has them beside those in Lua; a project of its own has them in their place.
+const RHAI: &[(&str, &str)] = &[
+    (
+        "scripts/linuxjournal/get_rate.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/get_rate.rhai"),
+    ),
+    (
+        "scripts/linuxjournal/update_cache.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/update_cache.rhai"),
+    ),
+    (
+        "scripts/linuxjournal/rates.rhai",
+        include_str!("../../scripts/rhai/linuxjournal/rates.rhai"),
+    ),
+];
+
+/// Where the objects begin in config/objects.yaml that a project in one language does not need.
+const BESIDE: &str = "\n  # The same in Rhai";
+
 /// Files of an empty project.
 const BLANK: &[(&str, &str)] = &[
     ("config/objects.yaml", "version: 1\n"),
     ("scripts/.gitkeep", ""),
 ];
 
-pub(super) fn run(dir: &Path, template: Template, out: Out) -> Ended {
+pub(super) fn run(dir: &Path, template: Template, lang: Lang, out: Out) -> Ended {
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Fault::new(
             Code::BadArguments,
@@ -81,12 +92,16 @@ pub(super) fn run(dir: &Path, template: Template, out: Out) -> Ended {
         .hint("Name a directory that does not exist yet.")
         .into());
     }
-    let own = match template {
-        Template::Rates => RATES,
-        Template::Blank => BLANK,
+    let scripts = match lang {
+        Lang::Lua => LUA,
+        Lang::Rhai => RHAI,
     };
-    for (path, text) in COMMON.iter().chain(own) {
-        write(&dir.join(path), text)?;
+    let own = match template {
+        Template::Rates => [RATES, scripts].concat(),
+        Template::Blank => BLANK.to_vec(),
+    };
+    for (path, text) in COMMON.iter().chain(&own) {
+        write(&dir.join(path), &alone(path, text))?;
     }
     let files = COMMON.len() + own.len();
     let made = serde_json::json!({ "project": dir, "files": files });
@@ -95,6 +110,16 @@ pub(super) fn run(dir: &Path, template: Template, out: Out) -> Ended {
     });
     out.talk(&format!("Next: cd {} && kladka dev", dir.display()));
     Ok(DONE)
+}
+
+/// Makes of a file of the repository, which has the services twice, one of a project that has them in one language.
+fn alone(path: &str, text: &str) -> String {
+    match path {
+        "config/objects.yaml" => text.split(BESIDE).next().unwrap_or_default().to_owned(),
+        _ => text
+            .replace("rhai/linuxjournal", "linuxjournal")
+            .replace("linuxjournal.rhai.", "linuxjournal."),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Fault> {

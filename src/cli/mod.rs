@@ -66,7 +66,11 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         Command::Start => server::start(global),
         Command::Stop => server::stop(global, out),
         Command::Status => server::status(global, out),
-        Command::Init { dir, template } => init::run(&dir, template, out),
+        Command::Init {
+            dir,
+            template,
+            lang,
+        } => init::run(&dir, template, lang, out),
         Command::Doctor => doctor::run(global, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });

@@ -441,9 +441,36 @@ fn answers(server: &TestServer, language: Language) -> Vec<(u16, Option<String>,
     replies.collect()
 }
 
+/// Starts the project of the repository, which has the scenario in both languages.
+fn in_both_languages() -> TestServer {
+    let project = TestServer::project("rates");
+    for path in [
+        "config/objects.yaml",
+        "scripts/rhai/linuxjournal/get_rate.rhai",
+        "scripts/rhai/linuxjournal/rates.rhai",
+        "scripts/rhai/linuxjournal/update_cache.rhai",
+    ] {
+        project.write(path, std::fs::read(path).unwrap());
+    }
+    project.start()
+}
+
+#[test]
+fn a_project_made_in_rhai_answers_at_the_same_addresses() {
+    let server = TestServer::project_in("rates", "rhai").start();
+    server.log().wait(KEY_SET);
+    assert!(!server.read("config/objects.yaml").contains("rhai"));
+    let reply = json(&server, INPUT);
+    assert_eq!(reply.body.replace(' ', "").trim(), ANSWER);
+    let reply = soap12(&server, &text_token("demo-3"));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let shown = server.kladka(&["service", "show", "linuxjournal.get-rate"]);
+    assert!(shown.out.contains("get_rate.rhai"), "{}", shown.out);
+}
+
 #[test]
 fn the_scenario_in_rhai_answers_byte_by_byte_as_in_lua() {
-    let server = TestServer::dev();
+    let server = in_both_languages();
     server.log().wait(KEY_SET);
     let (lua, rhai) = (
         answers(&server, Language::Lua),

@@ -32,12 +32,17 @@ pub(crate) struct Command {
 impl TestServer {
     /// Makes a project from a template with `kladka init`; nothing runs yet.
     pub(crate) fn project(template: &str) -> Self {
+        Self::project_in(template, "lua")
+    }
+
+    /// Makes a project whose services are in a language.
+    pub(crate) fn project_in(template: &str, lang: &str) -> Self {
         let dir = TempDir::new();
         let project = dir.path().join("project");
         let made = Process::new(KLADKA)
             .arg("init")
             .arg(&project)
-            .args(["--template", template])
+            .args(["--template", template, "--lang", lang])
             .output()
             .unwrap();
         assert!(
