@@ -1,7 +1,7 @@
 //! Tries a file: compiles it, runs its top level under the budget of a call, and keeps the module that it made.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Module, Position, Shared, Stmt};
@@ -30,16 +30,22 @@ const HANDLE: &str = "handle";
 /// Services in Rhai.
 pub(crate) struct RhaiEngine {
     tables: Arc<[&'static [HostFn]]>,
-    interpreter: Arc<Interpreter>,
+    /// Made for the first file: a project without any pays nothing for it.
+    interpreter: OnceLock<Arc<Interpreter>>,
 }
 
 impl RhaiEngine {
     /// Makes the engine with the script API it offers.
     pub(crate) fn new(tables: Vec<&'static [HostFn]>) -> Self {
         Self {
-            interpreter: Arc::new(Interpreter::new(&tables)),
             tables: tables.into(),
+            interpreter: OnceLock::new(),
         }
+    }
+
+    fn interpreter(&self) -> &Arc<Interpreter> {
+        let make = || Arc::new(Interpreter::new(&self.tables));
+        self.interpreter.get_or_init(make)
     }
 }
 
@@ -78,9 +84,9 @@ impl Loading for RhaiEngine {
         let call = offline::call(&source.path, Self::LANGUAGE)
             .ok_or_else(|| Fault::new(Code::Internal, "no name for a call"))?;
         let running = Running::new(call, LOAD_TIME, Manners::Alone);
-        let loader = Loader::open(Arc::clone(&self.interpreter), Arc::clone(set));
+        let loader = Loader::open(Arc::clone(self.interpreter()), Arc::clone(set));
         let task = Task::new(Rc::clone(&meter), Rc::clone(&running), loader, Value::Null);
-        let (interpreter, own) = (Arc::clone(&self.interpreter), Arc::clone(source));
+        let (interpreter, own) = (Arc::clone(self.interpreter()), Arc::clone(source));
         let all = Arc::clone(set);
         let fiber = Fiber::new(Rc::clone(&task), move || {
             module::run(&interpreter, &own, &all)
@@ -121,7 +127,7 @@ impl Loading for RhaiEngine {
         let line = line_of(&program.source, handle).unwrap_or(0);
         let runner = RhaiRunner {
             program,
-            interpreter: Arc::clone(&self.interpreter),
+            interpreter: Arc::clone(self.interpreter()),
             module: Arc::clone(&kept.module),
             modules: Arc::clone(&kept.modules),
             handle: handle.to_owned(),
