@@ -48,3 +48,54 @@ pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
         Arc::new(RhaiEngine::new(tables)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+
+    use super::*;
+    use crate::base::{Handle, Map, Object, Value};
+    use crate::contract::{Args, Effect, Receiver, Type};
+
+    struct Peer;
+
+    impl Object for Peer {
+        fn class(&self) -> &'static str {
+            "outgoing.http"
+        }
+        fn name(&self) -> Option<&str> {
+            Some("peer")
+        }
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    /// A function that reaches something, or changes it, must be known to `uses`; else a declared list would not bind it.
+    #[test]
+    fn every_function_with_an_effect_is_bound_by_the_list_of_uses() {
+        let tables = host::TABLES.iter().copied();
+        let tables = tables.chain(KINDS.iter().map(|kind| kind.ops()));
+        let mut n_bound = 0;
+        for function in tables.flatten() {
+            let mut args = Vec::new();
+            if function.receiver == Receiver::Method {
+                args.push(Value::Handle(Handle::new(Peer)));
+            }
+            args.extend(function.args.iter().map(|arg| match arg.ty {
+                Type::Int => Value::Int(1),
+                Type::Map => Value::Map(Map::new()),
+                _ => Value::text("a"),
+            }));
+            let used = host::uses::of(function, &Args::new(args)).unwrap();
+            let reaches = matches!(function.effect, Effect::Write | Effect::Network);
+            if reaches || function.path.starts_with("kvdb.") {
+                assert!(!used.is_empty(), "{}", function.path);
+                n_bound += 1;
+            } else {
+                assert_eq!(used, [], "{}", function.path);
+            }
+        }
+        assert!(n_bound > 30, "{n_bound}");
+    }
+}

@@ -155,6 +155,7 @@ codes! {
     OutputTooLarge      = "S304", 500, Unexpected,  "Output too large";
     TooNested           = "S305", 500, Unexpected,  "Services invoke each other too deep";
     TooManyCalls        = "S306", 500, Unexpected,  "Too many outgoing calls";
+    UndeclaredUse       = "S403", 500, Forbidden,   "Use not declared";
     UnknownService      = "S404", 404, NotFound,    "No such service";
     ServiceGone         = "S503", 503, Unexpected,  "Service not available";
     // X: ourselves

@@ -13,6 +13,7 @@ mod name;
 mod place;
 mod secret;
 mod units;
+mod uses;
 mod value;
 
 pub use calls::{CallStats, Ending};
@@ -26,6 +27,7 @@ pub use name::{ObjectName, ServiceName, closest, with_article};
 pub use place::{Place, Snippet};
 pub use secret::Secret;
 pub use units::{ByteSize, Millis};
+pub use uses::{Capabilities, FAMILIES, Grant, Use};
 pub use value::{Handle, Object, Value};
 
 /// The text type of values: short texts live inside it, without an allocation.

@@ -50,6 +50,11 @@ pub trait Object: Any + Send + Sync {
     /// Returns the class whose host functions are this object's methods, such as `xml.node`.
     fn class(&self) -> &'static str;
 
+    /// Returns the name it has among its kind; that of a connection. Others have none.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns the object as `Any`, to get its type back.
     fn as_any(&self) -> &dyn Any;
 }

@@ -139,7 +139,7 @@ pub struct Call {
 }
 
 /// The arguments of a call, read one after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Args {
     values: Vec<Value>,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use crate::base::{Millis, Place, ServiceName, Text, Value};
+use crate::base::{Capabilities, Millis, Place, ServiceName, Text, Value};
 
 /// What a service says of itself.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Declaration {
     pub timeout: Option<Millis>,
     /// The CPU budget it asks for.
     pub cpu: Option<Millis>,
+    /// All that it may use; `None` when it may use everything.
+    pub uses: Option<Capabilities>,
     /// Where it stands.
     pub place: Place,
     /// The language it is written in, such as `lua`; `native` for our own.

@@ -44,6 +44,7 @@ fn declaration(output: Option<&[&str]>) -> Declaration {
         output: output.map(fields),
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new("scripts/a.lua", 1, 1),
         language: "lua",
     }

@@ -147,6 +147,7 @@ mod tests {
             output: None,
             timeout: None,
             cpu: None,
+            uses: None,
             place: Place::new("scripts/a.lua", 1, 1),
             language: "lua",
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::{Code, Fault, Place, Value};
 use crate::contract::{Declaration, HostFn, Loaded, Service, Source, SourceSet};
 use crate::script::diagnostic;
+use crate::script::host::uses;
 use crate::script::program::Program;
 use crate::sio;
 
@@ -77,7 +78,7 @@ pub(crate) fn load<L: Loading>(
     let tried = language
         .attempt(set, source)
         .map_err(|fault| vec![diagnostic::show(fault, set)])?;
-    let declared = declarations(source, &tried.declared, L::LANGUAGE).map_err(|faults| {
+    let declared = declarations(source, &tried.declared, language).map_err(|faults| {
         let shown = faults.into_iter().map(|fault| diagnostic::show(fault, set));
         shown.collect::<Vec<_>>()
     })?;
@@ -130,10 +131,10 @@ pub(crate) fn at_service(fault: Fault, source: &Source) -> Fault {
 }
 
 /// Checks all declarations of a file and returns them, or all their problems.
-fn declarations(
+fn declarations<L: Loading>(
     source: &Source,
     read: &[Read],
-    language: &'static str,
+    language: &L,
 ) -> Result<Vec<Declaration>, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut found: Vec<Declaration> = Vec::new();
@@ -143,8 +144,10 @@ fn declarations(
         let problems = one.problems.iter().cloned();
         faults.extend(problems.map(|fault| locate(fault, source, line)));
         let raw = one.raw.clone().map_err(|fault| vec![fault]);
-        match raw.and_then(|raw| sio::declare(&raw, place, language)) {
+        match raw.and_then(|raw| sio::declare(&raw, place, L::LANGUAGE)) {
             Ok(mut declaration) => {
+                let strange = uses::unknown_kinds(language.tables(), &declaration);
+                faults.extend(strange.into_iter().map(|fault| locate(fault, source, line)));
                 if declaration.doc.is_empty() {
                     declaration.doc = doc_above(source, one.doc_below.unwrap_or(line));
                 }

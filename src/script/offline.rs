@@ -85,6 +85,7 @@ pub(crate) fn call(path: &str, language: &'static str) -> Option<Rc<Call>> {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new(path, 0, 0),
         language,
     };

@@ -4,6 +4,7 @@ use crate::base::{Code, Fault, Map, Millis, Place, ServiceName, Value, closest};
 use crate::contract::{Declaration, Field};
 use crate::sio::field;
 use crate::sio::models::Models;
+use crate::sio::uses;
 
 /// The keys of a declaration, in the order documentation shows them.
 const KEYS: &[&str] = &[
@@ -18,6 +19,7 @@ const KEYS: &[&str] = &[
     "models",
     "timeout",
     "cpu",
+    "uses",
     "handle",
 ];
 
@@ -71,6 +73,8 @@ impl<'a> Reader<'a> {
             Some("long") => Some(Declaration::LONG_CPU),
             _ => self.duration("cpu"),
         };
+        let uses = self.get("uses");
+        let uses = uses.and_then(|raw| uses::read(raw, &mut self.faults));
         Some(Declaration {
             name: name?,
             doc,
@@ -78,6 +82,7 @@ impl<'a> Reader<'a> {
             output,
             timeout,
             cpu,
+            uses,
             place: place.clone(),
             language,
         })

@@ -281,3 +281,63 @@ fn every_problem_of_a_declaration_is_told() {
         ["`service` takes a table of named values, got list"]
     );
 }
+
+#[test]
+fn the_list_of_uses_is_read() {
+    let read = |uses: &str| declared(&format!(r#""uses": {uses}"#)).uses;
+    let grants = read(r#"["outgoing.http:treasury.gov", "kvdb:linuxjournal:*"]"#).unwrap();
+    let grants: Vec<(&str, &str)> = grants
+        .grants
+        .iter()
+        .map(|grant| (grant.family.as_str(), grant.pattern.as_str()))
+        .collect();
+    assert_eq!(
+        grants,
+        [
+            ("outgoing.http", "treasury.gov"),
+            ("kvdb", "linuxjournal:*")
+        ]
+    );
+    assert_eq!(read("[]").unwrap().grants.len(), 0);
+    assert_eq!(read("{}").unwrap().grants.len(), 0);
+    assert!(read("null").is_none());
+}
+
+#[test]
+fn an_entry_of_uses_that_is_wrong_says_why() {
+    let forms = "The entries are `outgoing.KIND:NAME`, `kvdb:KEY`, `service:NAME` and `config:FILE`; a `*` stands for any text.";
+    let star = "The only special sign is `*`, which stands for any text.";
+    for (uses, problem, hint) in [
+        (
+            r#""kvdb:*""#,
+            "`uses` must be a list of texts, got text",
+            forms,
+        ),
+        ("[7]", "`uses` holds int, not a text", forms),
+        (r#"["kvdb"]"#, "'kvdb' in `uses` names no family", forms),
+        (r#"["kvdb:"]"#, "'kvdb:' in `uses` names nothing", forms),
+        (
+            r#"["kvbd:a"]"#,
+            "'kvbd:a' in `uses` has an unknown family",
+            "Did you mean `kvdb:a`?",
+        ),
+        (
+            r#"["outgoing.:a"]"#,
+            "'outgoing.:a' in `uses` has an unknown family",
+            "Did you mean `outgoing.http:a`?",
+        ),
+        (
+            r#"["kvdb:a b"]"#,
+            "'kvdb:a b' in `uses` holds the sign ` `",
+            star,
+        ),
+        (
+            r#"["kvdb:a?"]"#,
+            "'kvdb:a?' in `uses` holds the sign `?`",
+            star,
+        ),
+    ] {
+        let found = problems(&format!(r#"{{"name": "a", "uses": {uses}}}"#));
+        assert_eq!(found, [format!("{problem} {hint}")], "{uses}");
+    }
+}

@@ -14,6 +14,7 @@ mod models;
 mod scalar;
 mod text;
 mod ty;
+mod uses;
 
 #[cfg(test)]
 mod declare_tests;

@@ -42,6 +42,10 @@ impl Object for Connection {
         HttpOutgoing::NAME
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

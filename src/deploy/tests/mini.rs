@@ -72,6 +72,7 @@ impl Engine for Mini {
                 output: None,
                 timeout: None,
                 cpu: None,
+                uses: None,
                 place: Place::new(path, line, 1),
                 language: "mini",
             }))) as Arc<dyn Service>

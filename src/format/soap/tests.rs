@@ -77,6 +77,7 @@ fn declaration() -> Declaration {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: crate::base::Place::new("scripts/a.lua", 1, 1),
         language: "lua",
     }

@@ -94,6 +94,7 @@ fn call() -> Rc<Call> {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new("a.lua", 1, 1),
         language: "lua",
     };

@@ -17,13 +17,14 @@ mod mask;
 mod moment;
 pub(crate) mod outgoing;
 pub(crate) mod time;
+pub(crate) mod uses;
 pub(crate) mod uuid;
 pub(crate) mod xml;
 
 use tokio::sync::SemaphorePermit;
 
 use crate::base::{Code, Fault};
-use crate::contract::{Call, Effect, HostFn, Receiver, Type};
+use crate::contract::{Args, Call, Effect, HostFn, Receiver, Type};
 
 /// All host functions but those of connections, which their kinds declare, in the order the reference shows them.
 pub(crate) const TABLES: &[&[HostFn]] = &[
@@ -57,8 +58,9 @@ pub(crate) fn is_property(function: &HostFn) -> bool {
         && function.doc.starts_with("Property:")
 }
 
-/// Counts a host function against the limits of its call.
-pub(crate) fn admit(call: &Call, function: &HostFn) -> Result<(), Fault> {
+/// Lets a host function run: its service may use what it reaches, and its call is within its limits.
+pub(crate) fn admit(call: &Call, function: &HostFn, args: &Args) -> Result<(), Fault> {
+    uses::permit_all(call, function, args)?;
     if function.effect != Effect::Network {
         return Ok(());
     }

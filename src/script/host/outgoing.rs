@@ -1,11 +1,12 @@
 //! `ctx.outgoing.KIND["name"]`: the live connections. Names resolve at each call, so editing one needs no reload.
 
-use crate::base::{Fault, Value};
+use crate::base::{Fault, Use, Value};
 use crate::contract::{Call, HostFn, Receiver};
-use crate::script::host;
+use crate::script::host::{self, uses};
 
 /// Returns a connection by kind and name.
 pub(crate) fn connection(call: &Call, kind: &str, name: &str) -> Result<Value, Fault> {
+    uses::permit(call, &Use::outgoing(kind, name))?;
     call.ctx
         .ports
         .connections

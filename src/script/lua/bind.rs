@@ -159,7 +159,7 @@ impl Bound {
             raise(context::no_call(&what))
         })?;
         let args = given.lend(|given| self.read(given)).map_err(raise)?;
-        host::admit(&running.call, self.function).map_err(raise)?;
+        host::admit(&running.call, self.function, &args).map_err(raise)?;
         Ok((running, args))
     }
 

@@ -168,7 +168,7 @@ pub(crate) fn call(
     let task = task.ok_or_else(|| raise(context::no_call(&format!("'{}'", function.path))))?;
     let running = Rc::clone(&task.running);
     let result = read(function, receiver, given)
-        .and_then(|args| host::admit(&running.call, function).map(|()| args))
+        .and_then(|args| host::admit(&running.call, function, &args).map(|()| args))
         .and_then(|args| run(function, &running, args));
     // What it took is looked at before the script goes on.
     task.meter.look_soon();

@@ -53,6 +53,9 @@ impl Object for Peer {
     fn class(&self) -> &'static str {
         "outgoing.http"
     }
+    fn name(&self) -> Option<&str> {
+        Some("treasury.gov")
+    }
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -156,6 +156,7 @@ fn call(core: &Rc<Core>, outgoing: u32) -> Rc<Call> {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new("test", 0, 0),
         language: "native",
     };
@@ -187,11 +188,12 @@ fn call(core: &Rc<Core>, outgoing: u32) -> Rc<Call> {
 /// Calls a host function as a script does.
 async fn host(call: &Rc<Call>, path: &str, args: Vec<Value>) -> Result<Value, Fault> {
     let found = HttpOutgoing::OPS.iter().find(|op| op.path == path).unwrap();
-    crate::script::host::admit(call, found)?;
+    let args = Args::new(args);
+    crate::script::host::admit(call, found, &args)?;
     match found.call {
-        HostCall::Now(function) => function(call, Args::new(args)),
-        HostCall::Wait(function) => function(Rc::clone(call), Args::new(args)).await,
-        HostCall::Either(function) => match function(call, Args::new(args)) {
+        HostCall::Now(function) => function(call, args),
+        HostCall::Wait(function) => function(Rc::clone(call), args).await,
+        HostCall::Either(function) => match function(call, args) {
             Started::Done(result) => result,
             Started::Later(future) => future.await,
         },

@@ -187,6 +187,7 @@ fn service(name: &str, does: Does, seen: &Arc<Seen>) -> Arc<Entry> {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new("test", 0, 0),
         language: "native",
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::{Code, Fault, Map, Millis, Value, closest};
-use crate::contract::{Args, Command};
+use crate::contract::{Args, Command, HostFn};
 use crate::script::host::kvdb::shape::{self, Shape};
 
 /// A command and how to read its reply.
@@ -116,6 +116,29 @@ pub(super) fn scan(mut args: Args) -> Built {
         list.extend([Bytes::from(String::from(name)), scalar("options", value)?]);
     }
     Ok((command("scan", list), shape::page))
+}
+
+/// Returns the keys among the arguments, as the commands built above get them.
+pub(in crate::script::host) fn keys(function: &HostFn, args: &Args) -> Result<Vec<Bytes>, Fault> {
+    let every = |step| Ok(scalars(args.clone())?.into_iter().step_by(step).collect());
+    match function.args.first().map(|arg| arg.name) {
+        Some("keys") => every(1),
+        Some("pairs") => every(2),
+        // A list would be taken apart, and its second member might become the key.
+        _ => Ok(vec![scalar("key", args.clone().take(0))?]),
+    }
+}
+
+/// Returns the pattern that `scan` goes by.
+pub(in crate::script::host) fn scanned(args: &Args) -> Result<String, Fault> {
+    let mut options = Options(args.clone().map(1, "options")?);
+    match options.take("match") {
+        None => Ok("*".to_owned()),
+        Some(value) => {
+            let pattern = scalar("match", value)?;
+            Ok(String::from_utf8_lossy(&pattern).into_owned())
+        }
+    }
 }
 
 fn command(name: &'static str, args: Vec<Bytes>) -> Command {

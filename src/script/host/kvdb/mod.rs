@@ -16,6 +16,7 @@ use crate::contract::{
 };
 
 use build::Built;
+pub(super) use build::{keys, scanned};
 
 macro_rules! table {
     ($(

@@ -121,6 +121,7 @@ fn declaration() -> Declaration {
         output: None,
         timeout: None,
         cpu: None,
+        uses: None,
         place: Place::new("scripts/test.lua", 1, 1),
         language: "lua",
     }
