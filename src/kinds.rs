@@ -36,13 +36,15 @@ pub(crate) const FORMATS: &[&dyn FormatMaker] = &[
     &RawFormat,
 ];
 
+/// All host functions: those of the namespaces and those of the kinds.
+pub(crate) fn tables() -> Vec<&'static [HostFn]> {
+    let own = host::TABLES.iter().copied();
+    own.chain(KINDS.iter().map(|kind| kind.ops())).collect()
+}
+
 /// The script languages, each with all host functions: those of the namespaces and those of the kinds.
 pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
-    let tables: Vec<&'static [HostFn]> = host::TABLES
-        .iter()
-        .copied()
-        .chain(KINDS.iter().map(|kind| kind.ops()))
-        .collect();
+    let tables = tables();
     vec![
         Arc::new(LuaEngine::new(tables.clone())),
         Arc::new(RhaiEngine::new(tables)),

@@ -32,4 +32,5 @@ mod enmasse;
 mod admin;
 mod kinds;
 pub mod server;
+mod check;
 pub mod cli;

@@ -55,6 +55,11 @@ macro_rules! codes {
                 match self { $(Self::$variant => Exit::$exit,)* }
             }
 
+            /// Returns the page that explains it, in Markdown.
+            pub const fn page(self) -> &'static str {
+                match self { $(Self::$variant => include_str!(concat!("../../docs/errors/", $code, ".md")),)* }
+            }
+
             /// Returns the short title for people.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
@@ -142,6 +147,13 @@ codes! {
     BadArguments        = "P400", 400, Usage,       "Arguments not understood";
     UnknownOperation    = "P404", 404, NotFound,    "No such operation";
     UnknownObject       = "P405", 404, NotFound,    "No such object";
+    // R: what a review of scripts finds
+    UnusedInput         = "R101", 400, Invalid,     "Input without use";
+    UnsetOutput         = "R102", 400, Invalid,     "Output never set";
+    UndeclaredInput     = "R103", 400, Invalid,     "Input not declared";
+    UnusedVariable      = "R104", 400, Invalid,     "Variable without use";
+    SecretInSource      = "R201", 400, Invalid,     "Secret in a script";
+    NoTimeout           = "R202", 400, Invalid,     "Connection without a timeout";
     // S: scripts
     ScriptCompile       = "S100", 400, Invalid,     "Script does not compile";
     ScriptError         = "S101", 500, Unexpected,  "Script failed";

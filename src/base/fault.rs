@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::base::{Code, Place, Snippet, Text};
+use crate::base::{Cid, Code, Place, Snippet, Text, closest};
 
 /// What went wrong: a code, a message that is safe to send, a hint, a place, and whether to try again.
 ///
@@ -19,12 +19,15 @@ struct Inner {
     status: Option<u16>,
     message: String,
     hint: Option<String>,
+    near: Option<String>,
     place: Option<Place>,
     snippet: Option<Snippet>,
     retry: Retry,
     errors: Vec<FieldError>,
     headers: Vec<(Text, Text)>,
     trace: Vec<String>,
+    input: Option<String>,
+    cid: Option<Cid>,
     blocks: Option<String>,
     detail: Option<String>,
     open: bool,
@@ -84,12 +87,15 @@ impl Fault {
             status: None,
             message: message.into(),
             hint: None,
+            near: None,
             place: None,
             snippet: None,
             retry,
             errors: Vec::new(),
             headers: Vec::new(),
             trace: Vec::new(),
+            input: None,
+            cid: None,
             blocks: None,
             detail: None,
             open: false,
@@ -100,6 +106,16 @@ impl Fault {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the candidate that was probably meant instead of `name`, as a hint; nothing when none is close.
+    #[must_use]
+    pub fn near<'a>(mut self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        if let Some(near) = closest(name, candidates) {
+            self.0.hint = Some(format!("Did you mean `{near}`?"));
+            self.0.near = Some(near.to_owned());
+        }
         self
     }
 
@@ -154,6 +170,14 @@ impl Fault {
         self
     }
 
+    /// Adds the call that failed: its correlation id, and its input with what is sensitive masked.
+    #[must_use]
+    pub fn during(mut self, cid: &Cid, input: Option<String>) -> Self {
+        self.0.cid = Some(cid.clone());
+        self.0.input = input.map(|input| shortened(&input));
+        self
+    }
+
     /// Replaces the block for people: the blocks of the several faults that this one stands for.
     #[must_use]
     pub fn blocks(mut self, blocks: String) -> Self {
@@ -194,6 +218,11 @@ impl Fault {
         self.0.hint.as_deref()
     }
 
+    /// Returns the name that was probably meant.
+    pub fn meant(&self) -> Option<&str> {
+        self.0.near.as_deref()
+    }
+
     /// Returns what a client may read. Of a failure of ours that is nothing: its texts are for those who write the
     /// scripts and run the server, and the log has them. A service that fails on purpose speaks to the client itself,
     /// and an envelope that cannot be used is the client's fault, although SOAP gives it 500.
@@ -212,6 +241,11 @@ impl Fault {
     /// Returns the block for people where clients may see it.
     pub fn diagnostic(&self) -> Option<String> {
         self.0.open.then(|| self.block())
+    }
+
+    /// Returns the source line at the place.
+    pub fn snippet(&self) -> Option<&Snippet> {
+        self.0.snippet.as_ref()
     }
 
     /// Returns the place.
@@ -239,7 +273,7 @@ impl Fault {
         self.0.retry
     }
 
-    /// Returns the block for people: code, place, source line, caret, hint, trace.
+    /// Returns the block for people: code, place, source line, caret, hint, input, trace, correlation id.
     pub fn block(&self) -> String {
         let inner = &self.0;
         if let Some(blocks) = &inner.blocks {
@@ -259,10 +293,32 @@ impl Fault {
                 .map(|error| format!("   = {}: {}", error.pointer(), error.detail)),
         );
         lines.extend(inner.hint.iter().map(|hint| format!("   = help: {hint}")));
+        lines.extend(
+            inner
+                .input
+                .iter()
+                .map(|input| format!("   = input: {input}")),
+        );
         if !inner.trace.is_empty() {
             lines.push(format!("   = trace: {}", inner.trace.join(", ")));
         }
+        lines.extend(
+            inner
+                .cid
+                .iter()
+                .map(|cid| format!("   = cid: {}", cid.as_str())),
+        );
         lines.join("\n")
+    }
+}
+
+/// The longest input that a block shows, in characters.
+const MAX_INPUT: usize = 400;
+
+fn shortened(input: &str) -> String {
+    match input.char_indices().nth(MAX_INPUT) {
+        Some((at, _)) => format!("{}…", input.get(..at).unwrap_or_default()),
+        None => input.to_owned(),
     }
 }
 

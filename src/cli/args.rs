@@ -54,6 +54,25 @@ pub(super) enum Command {
     },
     /// Check the project, the data directory and the server, and say what to do
     Doctor,
+    /// Check scripts and configuration without a server
+    Check {
+        /// Only what is in these files or directories
+        paths: Vec<PathBuf>,
+        /// Mend misspelt names that are certain to fail
+        #[arg(long)]
+        fix: bool,
+        /// Fail on warnings, too
+        #[arg(long)]
+        strict: bool,
+        /// What to print
+        #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+        format: CheckFormat,
+    },
+    /// Explain an error code: KL-S101
+    Explain {
+        /// The code, with or without KL-
+        code: String,
+    },
     /// Print the version
     Version,
     /// Deploy files or archives (.lua, .rhai, .zip, .tar.gz)
@@ -95,6 +114,16 @@ pub(super) enum Template {
     Rates,
     /// Nothing but the layout
     Blank,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// Blocks for people
+    Text,
+    /// One document for programs
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

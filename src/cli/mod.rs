@@ -1,9 +1,11 @@
-//! The command line: a client of the admin API. Only `dev`, `start`, `init` and `config validate` work on files.
+//! The command line: a client of the admin API. Only `dev`, `start`, `init`, `check` and `config validate` work on files.
 
 mod args;
+mod check;
 mod client;
 mod config;
 mod doctor;
+mod explain;
 mod init;
 mod job;
 mod objects;
@@ -72,6 +74,20 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
             lang,
         } => init::run(&dir, template, lang, out),
         Command::Doctor => doctor::run(global, out),
+        Command::Check {
+            paths,
+            fix,
+            strict,
+            format,
+        } => {
+            let wish = check::Wish {
+                fix,
+                strict,
+                format,
+            };
+            check::run(global, &paths, wish, out)
+        }
+        Command::Explain { code } => explain::run(&code, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
             out.document(&version, |_| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::Fault;
+use crate::base::{Fault, Outline};
 use crate::contract::Service;
 
 /// A script language. One line in `kinds.rs`, one folder in `script/`.
@@ -16,6 +16,9 @@ pub trait Engine: Send + Sync {
     /// Returns the services it declares (none: it is a plain module) and the modules it used, directly or not.
     /// May block for as long as the budget; the caller gives it a thread. All problems come back at once.
     fn load(&self, set: &Arc<SourceSet>, path: &str) -> Result<Loaded, Vec<Fault>>;
+
+    /// Returns the outline of a source, for checks without running it; `None` when it does not parse.
+    fn outline(&self, source: &Source) -> Option<Outline>;
 }
 
 /// A language's name and file endings.

@@ -11,6 +11,7 @@ mod backup;
 mod deployer;
 mod digest;
 mod editor_files;
+mod examine;
 mod load;
 mod operations;
 mod options;
@@ -35,6 +36,7 @@ mod write;
 mod tests;
 
 pub(crate) use deployer::{Deployer, Parts};
+pub(crate) use examine::{Examined, examine};
 pub(crate) use operations::Siblings;
 pub(crate) use options::Options;
 pub(crate) use report::{Origin, Outcome, Report, ServiceInfo, Which};

@@ -1,9 +1,10 @@
 //! Reads: lists, single services, histories, what is wrong. None of them waits for a change that
 //! runs.
 
-use crate::base::{Code, Fault, ServiceName, closest};
+use crate::base::{Fault, ServiceName};
 use crate::deploy::deployer::Deployer;
 use crate::deploy::report::{ServiceDetail, ServiceInfo};
+use crate::service;
 use crate::store::RevisionRow;
 
 impl Deployer {
@@ -55,17 +56,7 @@ impl Deployer {
     }
 
     fn no_service(&self, name: &ServiceName) -> Fault {
-        let fault = Fault::new(
-            Code::UnknownService,
-            format!("there is no service named '{name}'"),
-        );
         let services = self.list();
-        match closest(
-            name.as_str(),
-            services.iter().map(|info| info.name.as_str()),
-        ) {
-            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-            None => fault,
-        }
+        service::unknown(name.as_str(), services.iter().map(|info| &info.name))
     }
 }

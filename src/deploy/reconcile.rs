@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::base::{Code, Fault, Place, ServiceName, closest};
+use crate::base::{Code, Fault, Place, ServiceName};
 use crate::deploy::apply::Change;
 use crate::deploy::deployer::Deployer;
 use crate::deploy::load::{Image, Prepared, Problems};
@@ -12,6 +12,7 @@ use crate::deploy::scan::Scan;
 use crate::deploy::settled::Trust;
 use crate::deploy::sources::print;
 use crate::deploy::state::{Attempt, State};
+use crate::service;
 
 impl Deployer {
     /// Loads what changed on disk. Nothing serves anew when one file of the change is not good.
@@ -254,12 +255,5 @@ fn name_the_unknown(state: &State, which: &Which, report: &mut Report) {
 
 /// Makes the fault of a name that no file defines.
 pub(in crate::deploy) fn unknown(state: &State, name: &ServiceName) -> Fault {
-    let fault = Fault::new(
-        Code::UnknownService,
-        format!("there is no service named '{name}'"),
-    );
-    match closest(name.as_str(), state.serving.keys().map(ServiceName::as_str)) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault,
-    }
+    service::unknown(name.as_str(), state.serving.keys())
 }

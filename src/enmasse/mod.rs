@@ -31,7 +31,7 @@ pub(crate) use plan::{Change, Counts, Plan, Prune, plan};
 pub(crate) use render::render;
 pub(crate) use source::SourceText;
 pub(crate) use validate::{Against, refuse_demo};
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Wanted, WantedSet};
 
 #[cfg(test)]
 mod tests;

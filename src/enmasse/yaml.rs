@@ -279,14 +279,11 @@ impl<'a> Reader<'a> {
             position(span.start, Marker::col),
         );
         let end = position(span.end, Marker::line);
-        let width = if end == line {
-            position(span.end, Marker::col).saturating_sub(column)
-        } else {
-            let length = self.line(line).trim_end().chars().count();
-            u32::try_from(length)
-                .unwrap_or(u32::MAX)
-                .saturating_sub(column)
-        };
+        if self.lines.len() < line as usize {
+            return self.behind_the_end();
+        }
+        let inner = (end == line).then(|| position(span.end, Marker::col).saturating_sub(column));
+        let width = width(self.line(line), column, inner);
         Spot {
             place: Place::new(
                 Arc::clone(&self.path),
@@ -299,8 +296,36 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    /// The place right behind the last line with text: where what is missing at the end should stand.
+    fn behind_the_end(&self) -> Spot {
+        let numbered = (1..).zip(&self.lines);
+        let last = numbered.filter(|(_, line)| !line.trim().is_empty()).last();
+        let (line, text) = last.map_or((1, ""), |(number, line)| (number, line.trim_end()));
+        let column = u32::try_from(text.chars().count() + 1).unwrap_or(u32::MAX);
+        Spot {
+            place: Place::new(Arc::clone(&self.path), line, column),
+            width: 1,
+            last_line: line,
+        }
+    }
+}
+
 const SPREAD: &str = "Spread it over config/objects.d/.";
 const NO_ALIAS: &str = "Write the values out: a configuration must read the same from every line.";
+
+/// Lines longer than this are not read again for each value in them.
+const LONG_LINE: usize = 1_000;
+
+/// Returns how much of a line a value takes: at most `inner`, and not what lies between it and the next.
+fn width(line: &str, column: u32, inner: Option<u32>) -> u32 {
+    if line.len() > LONG_LINE {
+        return inner.unwrap_or(1);
+    }
+    let text = line.chars().skip(column as usize);
+    let text: String = text.take(inner.unwrap_or(u32::MAX) as usize).collect();
+    u32::try_from(text.trim_end().chars().count()).unwrap_or(1)
+}
 
 fn position(marker: Marker, of: fn(&Marker) -> usize) -> u32 {
     u32::try_from(of(&marker)).unwrap_or(u32::MAX)

@@ -31,6 +31,7 @@ pub(crate) async fn handle(
     let (reply, fault) = match result {
         Ok(reply) => (reply, None),
         Err(fault) => {
+            let fault = complete(gateway, route, inbound, fault);
             log(route, inbound, &fault);
             let fault = if gateway.open && fault.status() >= 500 {
                 fault.open()
@@ -132,6 +133,21 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         ports: Arc::clone(&gateway.ports),
         services,
     }
+}
+
+/// Adds the call to a fault of a script, for those who read the log. The input was handed over, so it is read again.
+fn complete(gateway: &Gateway, route: &Route, inbound: &Inbound, fault: Fault) -> Fault {
+    if fault.status() < 500 || fault.place().is_none() {
+        return fault;
+    }
+    let services = gateway.registry.load();
+    let input = services.at(route.slot).and_then(|entry| {
+        let declaration = entry.service.declaration();
+        let decoded = route.plan.format.decode(inbound).ok()?;
+        let bound = sio::bind(declaration, decoded.value, &inbound.meta.params).ok()?;
+        Some(sio::masked(&bound, declaration).to_string())
+    });
+    fault.during(&inbound.cid, input)
 }
 
 /// Logs a fault once, where it is settled: ours as errors, the caller's for debugging.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Code, Fault, Handle, ObjectName, closest};
+use crate::base::{Code, Fault, Handle, ObjectName};
 use crate::contract::{Guard, Live, ObjectId, ObjectState, StoredObject};
 use crate::gateway::Route;
 use crate::service::Snapshot;
@@ -106,19 +106,12 @@ impl LiveSet {
             .filter(wanted)
             .find(|object| object.stored.id.name.as_str() == name);
         let Some(object) = object else {
-            let fault = Fault::new(
-                Code::UnknownConnection,
-                format!("there is no outgoing {kind} connection named '{name}'"),
-            );
             let names = self
                 .objects
                 .values()
                 .filter(wanted)
                 .map(|object| object.stored.id.name.as_str());
-            return Err(match closest(name, names) {
-                Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-                None => fault,
-            });
+            return Err(no_connection(kind, name, names));
         };
         match (&object.live, object.stored.enabled) {
             (_, false) => Err(Fault::new(
@@ -144,4 +137,14 @@ fn degraded(object: &LiveObject, kind: &str, name: &str) -> Fault {
 
 fn is_security(object: &LiveObject, name: &str) -> bool {
     object.stored.id.kind.starts_with("security.") && object.stored.id.name.as_str() == name
+}
+
+/// Explains that no outgoing connection of the kind has the name.
+pub(crate) fn no_connection<'a>(
+    kind: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Fault {
+    let message = format!("there is no outgoing {kind} connection named '{name}'");
+    Fault::new(Code::UnknownConnection, message).near(name, names)
 }

@@ -7,5 +7,5 @@ mod build;
 mod live;
 mod reconcile;
 
-pub(crate) use live::{JobObject, LiveObject, LiveSet};
+pub(crate) use live::{JobObject, LiveObject, LiveSet, no_connection};
 pub(crate) use reconcile::{Builder, Publish, Resolve, Runtime};

@@ -1,6 +1,6 @@
 //! `ctx`, in whatever language: what its fields are called and what they hold.
 
-use crate::base::{Code, Fault, Map, Place, Text, Value, closest, with_article};
+use crate::base::{Code, Fault, Map, Place, Text, Value, with_article};
 use crate::contract::{Call, HostFn, Receiver, SoapVersion};
 use crate::script::meter::Running;
 
@@ -110,25 +110,35 @@ fn headers(headers: &http::HeaderMap) -> Value {
 
 /// Explains that a thing has no such field.
 pub(crate) fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Fault {
-    let fault = Fault::new(Code::ScriptError, format!("{what} has no field '{name}'"));
     let names: Vec<&str> = names.collect();
-    match closest(name, names.iter().copied()) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault.hint(format!("Its fields are: {}.", names.join(", "))),
-    }
+    Fault::new(Code::ScriptError, format!("{what} has no field '{name}'"))
+        .hint(format!("Its fields are: {}.", names.join(", ")))
+        .near(name, names)
 }
 
 /// Explains that a service does not declare an output.
 pub(crate) fn undeclared<'a>(name: &str, outputs: impl Iterator<Item = &'a str>) -> Fault {
-    let fault = Fault::new(
+    let outputs: Vec<&str> = outputs.collect();
+    Fault::new(
         Code::OutputRejected,
         format!("output '{name}' is not declared"),
-    );
-    let outputs: Vec<&str> = outputs.collect();
-    match closest(name, outputs.iter().copied()) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault.hint(format!("The outputs are: {}.", outputs.join(", "))),
-    }
+    )
+    .hint(format!("The outputs are: {}.", outputs.join(", ")))
+    .near(name, outputs)
+}
+
+/// Explains that a name stands for nothing.
+pub(crate) fn undefined<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Fault {
+    Fault::new(Code::ScriptError, format!("undefined name '{name}'"))
+        .hint("Declare it before its use with `local`.")
+        .near(name, names)
+}
+
+/// Explains that a variable is set that was not declared.
+pub(crate) fn not_local(name: &str) -> Fault {
+    Fault::new(Code::ScriptError, format!("'{name}' is not declared")).hint(format!(
+        "Write `local {name} = …`: calls share no variables."
+    ))
 }
 
 /// Explains that something needs a call.

@@ -18,7 +18,7 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     } else {
         let index = (place.line as usize).checked_sub(1);
         let line = index.and_then(|index| source.text.lines().nth(index));
-        line.map(|line| (place.line, line, caret(fault.message(), line, place.column)))
+        line.map(|line| (place.line, line, caret(&fault, line, place.column)))
     };
     let Some((number, line, (column, width))) = found else {
         return fault;
@@ -57,14 +57,21 @@ fn end_of(line: &str) -> (u32, u32) {
 
 /// Finds the column of the name that a message quotes: from the known column on, or anywhere, as Luau tells only the
 /// line.
-fn caret(message: &str, line: &str, known: u32) -> (u32, u32) {
+fn caret(fault: &Fault, line: &str, known: u32) -> (u32, u32) {
     let skipped = (known as usize).saturating_sub(1);
     let from = line.char_indices().nth(skipped).map_or(0, |(at, _)| at);
     let rest = line.get(from..).unwrap_or_default();
-    let quoted = message.split(['\'', '`']).skip(1).step_by(2);
-    let found = quoted
+    let quoted = fault.message().split(['\'', '`']).skip(1).step_by(2);
+    let mut names: Vec<&str> = quoted
         .flat_map(|name| [name, name.rsplit('.').next().unwrap_or(name)])
-        .find_map(|name| word(rest, name).map(|at| (from + at, name.chars().count())));
+        .collect();
+    if fault.code() == Code::BadDeclaration {
+        // It names the part of the declaration, then what is wrong in it.
+        names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    }
+    let find =
+        |name: &&str| word(rest, name, known > 0).map(|at| (from + at, name.chars().count()));
+    let found = names.iter().find_map(find);
     let (at, width) = match found {
         Some(found) => found,
         None if known > 0 => (from, first_word(rest)),
@@ -89,19 +96,25 @@ fn first_word(text: &str) -> usize {
         .max(1)
 }
 
-/// Finds a name that stands alone, by byte.
-fn word(line: &str, name: &str) -> Option<usize> {
+/// Finds a name that stands alone, by byte: the first where the search begins at a known place, else in the code before
+/// the beginnings of texts, and those before what is within one.
+fn word(line: &str, name: &str, near: bool) -> Option<usize> {
     if name.is_empty() {
         return None;
     }
     let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    line.match_indices(name)
-        .find(|(at, _)| {
-            let before = line.get(..*at).and_then(|text| text.chars().next_back());
-            let after = line
-                .get(at + name.len()..)
-                .and_then(|text| text.chars().next());
-            !part(before) && !part(after)
-        })
-        .map(|(at, _)| at)
+    let alone = line.match_indices(name).filter_map(|(at, _)| {
+        let (before, after) = (line.get(..at)?, line.get(at + name.len()..)?);
+        let last = before.chars().next_back();
+        let rank = match last {
+            _ if near => 0,
+            _ if before.matches('"').count() % 2 == 0 => 0,
+            Some('"') => 1,
+            // Part of a longer name.
+            Some('.' | '-' | '/') => return None,
+            _ => 2,
+        };
+        (!part(last) && !part(after.chars().next())).then_some((rank, at))
+    });
+    alone.min().map(|(_, at)| at)
 }

@@ -5,7 +5,7 @@
 //! hold their core for long; `lua/` runs Luau, `rhai/` runs Rhai.
 
 mod conduct;
-mod context;
+pub(crate) mod context;
 mod declare;
 mod diagnostic;
 pub(crate) mod host;

@@ -24,7 +24,7 @@ use crate::store::Store;
 use crate::tasks::Tasks;
 
 pub(crate) use start::check_ports;
-pub(crate) use validate::validate;
+pub(crate) use validate::{configuration, validate};
 
 /// How a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

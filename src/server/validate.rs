@@ -3,7 +3,7 @@
 use crate::admin::clashes;
 use crate::base::{Fault, Faults};
 use crate::config::{Environment, Project};
-use crate::enmasse::{self, Against, Files};
+use crate::enmasse::{self, Against, Files, WantedSet};
 use crate::kinds::KINDS;
 use crate::server::variables::ServerVariables;
 
@@ -14,6 +14,17 @@ pub(crate) fn validate(
     project: &Project,
     environment: Environment,
 ) -> Result<(usize, Vec<Fault>), Faults> {
+    let (wanted, warnings) = configuration(project, environment.clone(), None)?;
+    configuration(project, environment, Some("dev"))?;
+    Ok((wanted.objects.len(), warnings))
+}
+
+/// Reads and checks the objects of a project, with an overlay or without; returns them with the warnings.
+pub(crate) fn configuration(
+    project: &Project,
+    environment: Environment,
+    overlay: Option<&str>,
+) -> Result<(WantedSet, Vec<Fault>), Faults> {
     let variables = ServerVariables {
         environment,
         partner: Some("http://127.0.0.1:17020".to_owned()),
@@ -23,12 +34,7 @@ pub(crate) fn validate(
         variables: &variables,
         stored: &[],
     };
-    let check = |overlay| {
-        let (wanted, warnings) = enmasse::load(&Files::read(project.root(), overlay)?, &against)?;
-        clashes(&wanted.objects).into_result()?;
-        Ok::<_, Faults>((wanted, warnings))
-    };
-    let (wanted, warnings) = check(None)?;
-    check(Some("dev"))?;
-    Ok((wanted.objects.len(), warnings))
+    let (wanted, warnings) = enmasse::load(&Files::read(project.root(), overlay)?, &against)?;
+    clashes(&wanted.objects).into_result()?;
+    Ok((wanted, warnings))
 }

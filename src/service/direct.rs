@@ -8,6 +8,7 @@ use crate::contract::{
     Answer, Ctx, Dispatch, Invocation, JobInfo, Limits, Ports, Request, Services as _,
 };
 use crate::service::Registry;
+use crate::sio;
 
 /// The way from the control plane to a service.
 #[derive(Clone)]
@@ -51,9 +52,9 @@ impl Direct {
         terms: Terms,
     ) -> Result<Called, Fault> {
         let services = self.registry.load();
-        let revision = services
-            .find(service.as_str())
-            .map_or(0, |entry| entry.revision);
+        let entry = services.find(service.as_str());
+        let revision = entry.as_ref().map_or(0, |entry| entry.revision);
+        let (cid, given) = (terms.cid.clone(), input.clone());
         let ctx = Ctx {
             cid: terms.cid,
             caller: Arc::new(Caller {
@@ -82,7 +83,15 @@ impl Direct {
                     Code::WallBudget,
                     format!("service '{name}' did not answer in time"),
                 )
-            })??;
+            })?;
+        let complete = |fault: Fault| match (entry, fault.place()) {
+            (Some(entry), Some(_)) if fault.status() >= 500 => {
+                let shown = sio::masked(&given, entry.service.declaration());
+                fault.during(&cid, Some(shown.to_string()))
+            }
+            _ => fault,
+        };
+        let answer = answer.map_err(complete)?;
         Ok(Called { answer, revision })
     }
 }

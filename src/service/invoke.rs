@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::base::{Code, Ending, Fault, LocalBoxFuture, Value, closest};
+use crate::base::{Code, Ending, Fault, LocalBoxFuture, ServiceName, Value};
 use crate::contract::{Answer, Core, Ctx, Entry, Service};
 use crate::sio;
 
@@ -20,7 +20,10 @@ pub(crate) fn invoke<'a>(
     input: Value,
 ) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
     Box::pin(async move {
-        let found = ctx.services.find(name).ok_or_else(|| unknown(ctx, name));
+        let found = ctx
+            .services
+            .find(name)
+            .ok_or_else(|| unknown(name, &ctx.services.names()));
         let entry = found.map_err(|fault| of_caller(ctx, fault))?;
         let started = Instant::now();
         let result = bound_call(core, ctx, &entry, input).await;
@@ -103,16 +106,11 @@ fn of_caller(ctx: &Ctx, fault: Fault) -> Fault {
     fault.chosen(Some(500), None)
 }
 
-fn unknown(ctx: &Ctx, name: &str) -> Fault {
-    let fault = Fault::new(
-        Code::UnknownService,
-        format!("there is no service named '{name}'"),
-    );
-    let names = ctx.services.names();
-    match closest(name, names.iter().map(crate::base::ServiceName::as_str)) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault,
-    }
+/// Explains that no service has the name.
+pub(crate) fn unknown<'a>(name: &str, names: impl IntoIterator<Item = &'a ServiceName>) -> Fault {
+    let message = format!("there is no service named '{name}'");
+    let names = names.into_iter().map(ServiceName::as_str);
+    Fault::new(Code::UnknownService, message).near(name, names)
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {

@@ -13,6 +13,7 @@ mod budgets;
 mod cli;
 mod config;
 mod deploy;
+mod diagnostics;
 mod http;
 mod jobs;
 mod outgoing;

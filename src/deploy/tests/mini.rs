@@ -49,6 +49,10 @@ impl Engine for Mini {
         &MINI
     }
 
+    fn outline(&self, _source: &Source) -> Option<crate::base::Outline> {
+        None
+    }
+
     fn load(&self, set: &Arc<SourceSet>, path: &str) -> Result<Loaded, Vec<Fault>> {
         let source = set.by_path.get(path).expect("the path is in the set");
         let entry = (path.to_owned(), source.text.clone());

@@ -129,7 +129,7 @@ fn anchors_aliases_tags_and_merge_keys_are_all_refused() {
               --> config/objects.yaml:2:5
               |
             2 |   - &a { name: a, service: x, every: 1h }
-              |     ^^^^^
+              |     ^^^^
                = help: Write the values out: a configuration must read the same from every line.
 
             error[KL-C100]: aliases are not accepted
@@ -170,7 +170,7 @@ fn anchors_aliases_tags_and_merge_keys_are_all_refused() {
               --> config/objects.yaml:5:5
               |
             5 |   - !job { name: d, service: x, every: 1h }
-              |     ^^^^^^^
+              |     ^^^^^^
                = help: Leave the tag out; the kind's schema knows the type. Quote a text that begins with `!`.
         "#]],
     );
@@ -804,7 +804,7 @@ fn an_unset_variable_names_its_place() {
               --> config/objects.yaml:5:54
               |
             5 |       headers: { A: "${enf.X}", B: "${secret.b}", C: "${dev.other}" }
-              |                                                      ^^^^^^^^^^^^^^^
+              |                                                      ^^^^^^^^^^^^^^
                = help: Keep it in config/objects.dev.yaml; `dev.partner` is the one there is.
         "#]],
     );
@@ -822,7 +822,7 @@ fn an_unset_secret_is_a_warning() {
               --> config/objects.yaml:2:36
               |
             2 |   - { name: a, type: api_key, key: "${env.KLADKA_CLIENT1_KEY}" }
-              |                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
                = help: Set it; until then the object refuses every caller.
         "#]],
     );
@@ -848,7 +848,7 @@ fn a_filled_value_is_checked_and_shown_as_written() {
               --> config/objects.yaml:9:28
               |
             9 |     http: { path: /, port: "${env.WORD}" }
-              |                            ^^^^^^^^^^^^^^
+              |                            ^^^^^^^^^^^^^
 
             error[KL-C106]: channel.http b: 'format' must be one of json, xml, soap, not '${env.WORD}'
               --> config/objects.yaml:10:13

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::base::{Fault, Value};
 use crate::contract::{Arg, Args, Call, Declaration, Effect, HostCall, HostFn, Receiver, Type};
-use crate::script::host::mask;
+use crate::sio;
 
 /// The longest line, in bytes.
 const MAX_LINE: usize = 8 << 10;
@@ -195,7 +195,7 @@ fn show(value: &Value, service: &Declaration) -> String {
         Value::Handle(handle) => format!("{handle:?}"),
         value => match value.to_text() {
             Some(text) => text.into(),
-            None => mask::masked(value, service).to_string(),
+            None => sio::masked(value, service).to_string(),
         },
     }
 }

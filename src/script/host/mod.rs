@@ -13,7 +13,6 @@ mod invoke;
 pub(crate) mod json;
 pub(crate) mod kvdb;
 pub(crate) mod log;
-mod mask;
 mod moment;
 pub(crate) mod outgoing;
 pub(crate) mod time;

@@ -1,15 +1,16 @@
 //! Tries a file: compiles it, runs its top level in a VM that is thrown away, reads what it declares.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::base::{Code, Fault, Value, closest, with_article};
+use crate::base::{Code, Fault, Outline, Place, Value, closest, with_article};
 use crate::contract::{Engine, HostFn, Language, Limits, Loaded, Service, Source, SourceSet};
 use crate::script::declare::{self, LOAD_TIME, Loading, Read, Tried, at_service, too_long};
 use crate::script::lua::convert::Reader;
 use crate::script::lua::diagnostic;
 use crate::script::lua::memory::Guarded;
 use crate::script::lua::module::Declared;
+use crate::script::lua::outline;
 use crate::script::lua::service::LuaRunner;
 use crate::script::lua::vm::{Parts, Vm};
 use crate::script::meter::{Manners, Meter, Running};
@@ -23,6 +24,8 @@ pub(crate) const ENDINGS: &[&str] = &["lua", "luau"];
 /// Services in Lua (Luau).
 pub(crate) struct LuaEngine {
     tables: Arc<[&'static [HostFn]]>,
+    /// The names that any file may use; asked for by checks only.
+    globals: OnceLock<Vec<String>>,
 }
 
 impl LuaEngine {
@@ -30,7 +33,21 @@ impl LuaEngine {
     pub(crate) fn new(tables: Vec<&'static [HostFn]>) -> Self {
         Self {
             tables: tables.into(),
+            globals: OnceLock::new(),
         }
+    }
+
+    fn globals(&self) -> &[String] {
+        self.globals.get_or_init(|| {
+            let vm = Vm::open(&Parts {
+                meter: &Rc::new(Meter::default()),
+                tables: &self.tables,
+                set: &Arc::default(),
+                waits: false,
+                declaration: None,
+            });
+            vm.map_or_else(|_no_memory| Vec::new(), |vm| vm.names())
+        })
     }
 }
 
@@ -44,6 +61,10 @@ impl Engine for LuaEngine {
 
     fn load(&self, set: &Arc<SourceSet>, path: &str) -> Result<Loaded, Vec<Fault>> {
         declare::load(self, set, path)
+    }
+
+    fn outline(&self, source: &Source) -> Option<Outline> {
+        outline::read(source, self.globals())
     }
 }
 
@@ -68,7 +89,7 @@ impl Loading for LuaEngine {
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
         let main = vm
             .compile(source)
-            .map_err(|error| diagnostic::fault_of(&error))?;
+            .map_err(|error| pointed(diagnostic::fault_of(&error), source))?;
         let call = offline::call(&source.path, Self::LANGUAGE)
             .ok_or_else(|| Fault::new(Code::Internal, "no name for a call"))?;
         let running = Running::new(call, LOAD_TIME, Manners::Alone);
@@ -93,6 +114,31 @@ impl Loading for LuaEngine {
 
     fn serve(&self, (): &(), _: usize, program: Arc<Program>) -> Arc<dyn Service> {
         Arc::new(ScriptService::new(Arc::new(LuaRunner(program))))
+    }
+}
+
+/// Adds the column of a syntax error.
+fn pointed(fault: Fault, source: &Source) -> Fault {
+    let place = fault.place().filter(|place| place.line > 0).cloned();
+    let line = place.as_ref().and_then(|place| {
+        let index = (place.line as usize).checked_sub(1)?;
+        source.text.lines().nth(index)
+    });
+    let quoted = fault.message().rsplit('\'').nth(1);
+    if fault.message().ends_with("got <eof>") {
+        return fault;
+    }
+    if line
+        .zip(quoted)
+        .is_some_and(|(line, quoted)| line.matches(quoted).count() == 1)
+    {
+        // What it stumbles over is named, and stands there once.
+        return fault;
+    }
+    let found = place.and_then(|place| Some((outline::stumble(source, place.line)?, place)));
+    match found {
+        Some((column, place)) => fault.at(Place::new(place.path, place.line, column)),
+        None => fault,
     }
 }
 

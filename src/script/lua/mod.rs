@@ -14,6 +14,7 @@ mod entry;
 mod load;
 mod memory;
 mod module;
+mod outline;
 mod object;
 mod parallel;
 mod sandbox;

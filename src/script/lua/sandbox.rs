@@ -3,7 +3,7 @@
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Lua, LuaOptions, StdLib, Table};
 
-use crate::base::{Code, Fault, closest};
+use crate::script::context::{not_local, undefined};
 use crate::script::lua::bridge::raise;
 use crate::script::lua::context;
 
@@ -57,7 +57,8 @@ pub(crate) fn close(lua: &Lua, env: &Table) -> mlua::Result<()> {
         "__index",
         lua.create_function(
             move |_, (_, name): (Table, mlua::Value)| -> mlua::Result<()> {
-                Err(raise(undefined(&shown(&name), &names)))
+                let known = names.iter().map(String::as_str);
+                Err(raise(undefined(&shown(&name), known)))
             },
         )?,
     )?;
@@ -75,7 +76,7 @@ fn guard(lua: &Lua, env: &Table, globals: &Table) -> mlua::Result<()> {
         "__newindex",
         lua.create_function(
             |_, (_, name, _): (Table, mlua::Value, mlua::Value)| -> mlua::Result<()> {
-                Err(raise(undeclared(&shown(&name))))
+                Err(raise(not_local(&shown(&name))))
             },
         )?,
     )?;
@@ -86,20 +87,6 @@ fn guard(lua: &Lua, env: &Table, globals: &Table) -> mlua::Result<()> {
     // Without it every library call is several times slower; changes to read-only clear it.
     env.set_safeenv(true);
     Ok(())
-}
-
-fn undefined(name: &str, names: &[String]) -> Fault {
-    let fault = Fault::new(Code::ScriptError, format!("undefined name '{name}'"));
-    match closest(name, names.iter().map(String::as_str)) {
-        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-        None => fault.hint("Declare it before its use with `local`."),
-    }
-}
-
-fn undeclared(name: &str) -> Fault {
-    Fault::new(Code::ScriptError, format!("'{name}' is not declared")).hint(format!(
-        "Write `local {name} = …`: calls share no variables."
-    ))
 }
 
 /// Returns a key as messages show it.

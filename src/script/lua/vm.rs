@@ -83,6 +83,15 @@ impl Vm {
         Entry::new(&self.lua, handle, declaration, &self.context.metatables())
     }
 
+    /// Returns the names that a file may use without declaring them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        // The globals stand behind one another: each frozen one is read through the next.
+        let behind = |table: &Table| table.metatable()?.raw_get::<Table>("__index").ok();
+        let tables = std::iter::successors(Some(self.lua.globals()), behind);
+        let tables = tables.chain([self.env.clone()]);
+        tables.flat_map(|table| context::keys(&table)).collect()
+    }
+
     /// Compiles a file.
     pub(crate) fn compile(&self, source: &Source) -> mlua::Result<Function> {
         module::compile(&self.lua, source, &self.env)

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Module, Position, Shared, Stmt};
 
-use crate::base::{Code, Fault, Map, Place, Value, closest};
+use crate::base::{Code, Fault, Map, Outline, Place, Value, closest};
 use crate::contract::{Engine, HostFn, Language, Loaded, Service, Source, SourceSet};
 use crate::script::context::returned;
 use crate::script::declare::{self, LOAD_TIME, Loading, Read, Tried, too_long};
@@ -19,6 +19,7 @@ use crate::script::rhai::diagnostic::{self, article, line_and_column};
 use crate::script::rhai::engine::Interpreter;
 use crate::script::rhai::fiber::Fiber;
 use crate::script::rhai::module::{self, Declared, Loader, Modules, Ran};
+use crate::script::rhai::outline;
 use crate::script::rhai::service::RhaiRunner;
 use crate::script::rhai::task::Task;
 
@@ -59,6 +60,10 @@ impl Engine for RhaiEngine {
 
     fn load(&self, set: &Arc<SourceSet>, path: &str) -> Result<Loaded, Vec<Fault>> {
         declare::load(self, set, path)
+    }
+
+    fn outline(&self, source: &Source) -> Option<Outline> {
+        outline::read(self.interpreter(), source)
     }
 }
 

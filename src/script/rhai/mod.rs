@@ -14,6 +14,7 @@ mod engine;
 mod fiber;
 mod load;
 mod module;
+mod outline;
 mod object;
 mod parallel;
 mod safe;

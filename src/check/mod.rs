@@ -1,0 +1,231 @@
+//! `kladka check`: finds mistakes before they run.
+//!
+//! Every source is loaded as a server would load it, the configuration is read as a server would read it. What loads is
+//! then looked at without running it: `walk` goes through its outline (the same form for every language) and notes what
+//! it uses, `rules` judges that against the script API, the declared services and the configured objects.
+
+mod api;
+mod fix;
+mod invoked;
+mod rules;
+mod sarif;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::base::{Code, Fault, Place, Snippet, Span};
+use crate::config::{Environment, Project};
+use crate::contract::{Engine, Source};
+use crate::deploy::{self, Examined, Options};
+use crate::enmasse::WantedSet;
+use crate::kinds;
+use crate::server::configuration;
+use api::Api;
+use rules::World;
+use walk::Facts;
+
+pub(crate) use fix::apply;
+pub(crate) use sarif::sarif;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// It fails when it runs.
+    Error,
+    /// It is hardly meant.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// Returns the word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// How bad it is.
+    pub(crate) severity: Severity,
+    /// What it is, and where.
+    pub(crate) fault: Fault,
+    /// What would mend it without changing what the rest means.
+    pub(crate) fix: Option<Fix>,
+}
+
+/// A stretch of a file, and what should stand there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fix {
+    /// The file, relative to the project.
+    pub(crate) path: String,
+    /// The stretch.
+    pub(crate) span: Span,
+    /// The text.
+    pub(crate) with: String,
+}
+
+impl Finding {
+    /// Returns the block for people.
+    pub(crate) fn block(&self) -> String {
+        let block = self.fault.block();
+        block.replacen("error", self.severity.word(), 1)
+    }
+}
+
+/// What a check looked at and found.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// The findings, by file and line.
+    pub(crate) findings: Vec<Finding>,
+    /// How many scripts there are, the shipped ones not counted.
+    pub(crate) scripts: usize,
+    /// How many objects are configured; 0 when the configuration cannot be read.
+    pub(crate) objects: usize,
+}
+
+/// Checks a project.
+pub(crate) async fn check(project: &Project, environment: Environment) -> Result<Checked, Fault> {
+    let engines = kinds::engines();
+    let options = Options::new(project.root());
+    let shipped: BTreeSet<&str> = options.embedded.iter().map(|(path, _)| *path).collect();
+    let examined = deploy::examine(options, engines.clone()).await?;
+    let mut findings: Vec<Finding> = Vec::new();
+    let configured = objects(project, environment, &mut findings);
+    findings.extend(examined.faults.iter().cloned().map(error));
+    let world = World::new(&examined, configured.as_ref(), settings(project));
+    let api = Api::new(kinds::tables());
+    let own =
+        |path: &&String| examined.files.contains_key(*path) && !shipped.contains(path.as_str());
+    for path in examined.set.by_path.keys().filter(own) {
+        findings.extend(file(&engines, &examined, &api, &world, path));
+    }
+    findings.extend(world.unbounded());
+    findings.sort_by_key(|finding| {
+        let place = finding.fault.place();
+        place.map(|place| (place.path.to_string(), place.line, place.column))
+    });
+    findings.dedup_by(|one, other| one.fault.block() == other.fault.block());
+    let scripts = examined.set.by_path.keys();
+    Ok(Checked {
+        findings,
+        scripts: scripts
+            .filter(|path| !shipped.contains(path.as_str()))
+            .count(),
+        objects: configured.map_or(0, |set| set.objects.len()),
+    })
+}
+
+fn error(fault: Fault) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        fault,
+        fix: None,
+    }
+}
+
+/// Reads the configuration, as `dev` and as `start` would.
+fn objects(
+    project: &Project,
+    environment: Environment,
+    findings: &mut Vec<Finding>,
+) -> Option<WantedSet> {
+    let base = configuration(project, environment.clone(), None);
+    let dev = configuration(project, environment, Some("dev"));
+    match (base, dev) {
+        (Ok(_), Ok((set, warnings))) => {
+            findings.extend(warnings.into_iter().map(|fault| Finding {
+                severity: Severity::Warning,
+                fault,
+                fix: None,
+            }));
+            Some(set)
+        }
+        (Err(faults), _) | (_, Err(faults)) => {
+            findings.extend(faults.0.into_iter().map(error));
+            None
+        }
+    }
+}
+
+/// Returns the names of the scripts' own settings.
+fn settings(project: &Project) -> Vec<String> {
+    let files = std::fs::read_dir(project.config().join("user"));
+    let names = files.into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".toml")?.to_owned())
+    });
+    names.collect()
+}
+
+fn file(
+    engines: &[Arc<dyn Engine>],
+    examined: &Examined,
+    api: &Api,
+    world: &World<'_>,
+    path: &str,
+) -> Vec<Finding> {
+    let Some(source) = examined.set.by_path.get(path) else {
+        return Vec::new();
+    };
+    let speaks = |engine: &&Arc<dyn Engine>| {
+        let endings = engine.language().endings.iter();
+        endings.copied().any(|ending| {
+            let stem = path.strip_suffix(ending);
+            stem.is_some_and(|stem| stem.ends_with('.'))
+        })
+    };
+    let outline = engines
+        .iter()
+        .find(speaks)
+        .and_then(|it| it.outline(source));
+    let Some(outline) = outline else {
+        return Vec::new();
+    };
+    let facts = Facts::of(api, &outline);
+    let services = examined.files.get(path).map_or(&[][..], Vec::as_slice);
+    rules::judge(source, &facts, services, world)
+}
+
+/// Puts a fault at a stretch of a source, with its line and caret.
+fn at(fault: Fault, source: &Source, span: Span) -> Fault {
+    let place = Place::new(source.path.as_str(), span.line, span.column);
+    let index = (span.line as usize).checked_sub(1);
+    match index.and_then(|index| source.text.lines().nth(index)) {
+        Some(line) => fault.at(place).showing(Snippet {
+            line: line.chars().take(240).collect(),
+            width: span.width,
+        }),
+        None => fault.at(place),
+    }
+}
+
+/// Returns the stretch between the quotes where a quoted text stands.
+fn inside(source: &Source, span: Span) -> Span {
+    let index = (span.line as usize).checked_sub(1);
+    let line = index.and_then(|index| source.text.lines().nth(index));
+    let first = line.and_then(|line| line.chars().nth((span.column as usize).checked_sub(1)?));
+    if matches!(first, Some('"' | '\'' | '`')) && span.width > 2 {
+        return Span {
+            column: span.column + 1,
+            width: span.width - 2,
+            ..span
+        };
+    }
+    span
+}
+
+/// Makes a fault of a code with a message.
+fn fault(code: Code, message: impl Into<String>) -> Fault {
+    Fault::new(code, message)
+}

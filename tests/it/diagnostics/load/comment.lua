@@ -1,0 +1,3 @@
+-- KL-S100
+local x = 1
+local y «=» --[[ open

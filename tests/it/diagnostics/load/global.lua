@@ -1,0 +1,3 @@
+-- KL-S101
+«counter» = 1
+return 1

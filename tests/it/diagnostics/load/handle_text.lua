@@ -1,0 +1,2 @@
+-- KL-D104
+return service { name = "load.handle", «handle» = "x" }

@@ -1,0 +1,2 @@
+-- KL-D104
+return service { name = "load.key", «inptu» = {}, handle = function(ctx) end }

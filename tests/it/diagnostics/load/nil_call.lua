@@ -1,0 +1,4 @@
+-- KL-S101
+local m = {}
+«m.go()»
+return m

@@ -1,0 +1,2 @@
+-- KL-D104
+«return service { handle = function(ctx) end }»

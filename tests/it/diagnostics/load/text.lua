@@ -1,0 +1,3 @@
+-- KL-S100
+local x = «"»open
+return 1

@@ -1,0 +1,3 @@
+-- KL-S101
+local x = «ctx»
+return 1

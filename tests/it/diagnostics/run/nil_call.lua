@@ -1,0 +1,5 @@
+-- KL-S101
+return service { name = "run.nil-call", handle = function(ctx)
+  local t = {}
+  «t.work()»
+end }
