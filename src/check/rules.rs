@@ -96,6 +96,7 @@ pub(crate) fn judge(
     }
     case.names(world);
     case.calls();
+    case.uses();
     case.inputs();
     case.outputs();
     case.texts();
@@ -173,6 +174,21 @@ impl Case<'_> {
         for call in &self.facts.calls {
             if let Err(fault) = host::check_count(call.function, call.count) {
                 self.add(Severity::Error, fault, call.span);
+            }
+        }
+    }
+
+    /// What a service declares to use is all that it uses. What a helper uses may be for another service of the file.
+    fn uses(&mut self) {
+        let services = self.services;
+        for (owner, used, span) in &self.facts.uses {
+            let mut concerned = services.iter().filter(|it| concerns(owner, it));
+            let refused: Option<Vec<Fault>> = concerned.try_fold(Vec::new(), |mut refused, it| {
+                refused.push(host::uses::refusal(it, used)?);
+                Some(refused)
+            });
+            if let Some(fault) = refused.and_then(|refused| refused.into_iter().next()) {
+                self.add(Severity::Error, fault, *span);
             }
         }
     }

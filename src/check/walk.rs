@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Fault, Function, Literal, Node, Outline, Span, Word};
+use crate::base::{Fault, Function, Literal, Node, Outline, Span, Use, Word};
 use crate::check::api::{Api, Meaning};
 use crate::contract::HostFn;
 use crate::script::context::{not_local, undefined};
+use crate::script::host;
 
 /// A service, where one is known to be at work.
 pub(crate) type Owner = Option<String>;
@@ -19,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) connections: Vec<(&'static str, Word)>,
     /// Files of settings.
     pub(crate) settings: Vec<Word>,
+    /// What is used of that which a service may declare: by whom, what, and where its name stands.
+    pub(crate) uses: Vec<(Owner, Use, Span)>,
     /// Services that are invoked.
     pub(crate) invocations: Vec<Invocation>,
     /// Host functions that are called.
@@ -119,12 +122,12 @@ fn gather(node: &Node, handlers: &mut BTreeMap<String, String>) {
         }
     }
     match node {
-        Node::Call(_, parts) | Node::List(parts) | Node::Other(parts) | Node::Let(_, parts) => {
-            for part in parts {
-                gather(part, handlers);
-            }
-        }
-        Node::Assign(_, parts) => {
+        Node::Call(_, parts)
+        | Node::List(parts)
+        | Node::Other(parts)
+        | Node::Statements(parts)
+        | Node::Let(_, parts)
+        | Node::Assign(_, parts) => {
             for part in parts {
                 gather(part, handlers);
             }
@@ -265,8 +268,16 @@ impl Walk<'_> {
         match of {
             Meaning::Input => self.facts.inputs.push((owner, name.clone())),
             Meaning::Payload => self.facts.outputs.push((owner, name.clone())),
-            Meaning::Connections(kind) => self.facts.connections.push((kind, name.clone())),
-            Meaning::Config => self.facts.settings.push(name.clone()),
+            Meaning::Connections(kind) => {
+                let used = Use::outgoing(kind, &name.text);
+                self.facts.uses.push((owner, used, name.span));
+                self.facts.connections.push((kind, name.clone()));
+            }
+            Meaning::Config => {
+                let used = Use::config(&name.text);
+                self.facts.uses.push((owner, used, name.span));
+                self.facts.settings.push(name.clone());
+            }
             _ => {}
         }
         match self.api.member(of, &name.text) {
@@ -306,14 +317,23 @@ impl Walk<'_> {
             span,
             count: args.len(),
         });
-        if matches!(function.path, "invoke" | "invoke_async") {
-            self.invoked(args);
+        match (host::split(function.path), args.first()) {
+            (("", "invoke" | "invoke_async"), _) => self.invoked(args),
+            // Its argument is where it goes on.
+            (("kvdb", "scan"), _) => {}
+            (("kvdb", _), Some(Node::Literal(Literal::Text(key), span))) => {
+                let used = (self.owner.clone(), Use::key(key), *span);
+                self.facts.uses.push(used);
+            }
+            _ => {}
         }
         Api::given(function)
     }
 
     fn invoked(&mut self, args: &[Node]) {
         if let Some(Node::Literal(Literal::Text(text), span)) = args.first() {
+            let used = (self.owner.clone(), Use::service(text), *span);
+            self.facts.uses.push(used);
             let payload = match args.get(1) {
                 None => Some(Node::Map(Vec::new(), *span)),
                 Some(it @ Node::Map(..)) => Some(it.clone()),

@@ -66,7 +66,7 @@ fn caret(block: &str) -> Option<(usize, usize, usize)> {
         let (gutter, rest) = line.split_once('|')?;
         let carets = rest.trim();
         let drawn = gutter.trim().is_empty() && !carets.is_empty();
-        (drawn && carets.chars().all(|letter| letter == '^')).then(|| carets.len())
+        (drawn && carets.chars().all(|letter| letter == '^')).then_some(carets.len())
     })?;
     Some((line, column, width))
 }

@@ -11,15 +11,18 @@ use crate::script::host::{kvdb, outgoing, split};
 
 /// Refuses what the service of a call does not declare; one without a list may use everything.
 pub(crate) fn permit(call: &Call, used: &Use) -> Result<(), Fault> {
-    let Some(granted) = &call.service.uses else {
-        return Ok(());
-    };
+    refusal(&call.service, used).map_or(Ok(()), Err)
+}
+
+/// Returns why a service may not use something, if it may not.
+pub(crate) fn refusal(service: &Declaration, used: &Use) -> Option<Fault> {
+    let granted = service.uses.as_ref()?;
     if granted.allows(used) {
-        return Ok(());
+        return None;
     }
-    let name = &call.service.name;
+    let name = &service.name;
     let message = format!("service '{name}' does not declare that it uses '{used}'");
-    Err(Fault::new(Code::UndeclaredUse, message).hint(format!(
+    Some(Fault::new(Code::UndeclaredUse, message).hint(format!(
         "Add \"{used}\" to the list `uses` of the service; a `*` in it stands for any text."
     )))
 }
