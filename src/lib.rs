@@ -31,6 +31,7 @@ mod schedule;
 mod enmasse;
 mod admin;
 mod kinds;
+mod stubs;
 pub mod server;
 mod check;
 pub mod cli;

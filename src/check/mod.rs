@@ -103,13 +103,15 @@ pub(crate) async fn check(project: &Project, environment: Environment) -> Result
     let mut findings: Vec<Finding> = Vec::new();
     let configured = objects(project, environment, &mut findings);
     findings.extend(examined.faults.iter().cloned().map(error));
-    let world = World::new(&examined, configured.as_ref(), settings(project));
+    let world = World::new(&examined, configured.as_ref(), project.settings());
     let api = Api::new(kinds::tables());
     let own =
         |path: &&String| examined.files.contains_key(*path) && !shipped.contains(path.as_str());
-    for path in examined.set.by_path.keys().filter(own) {
-        findings.extend(file(&engines, &examined, &api, &world, path));
-    }
+    let paths = examined.set.by_path.keys().filter(own);
+    findings.extend(deep(|| {
+        let found = paths.map(|path| file(&engines, &examined, &api, &world, path));
+        found.flatten().collect()
+    })?);
     findings.extend(world.unbounded());
     findings.sort_by_key(|finding| {
         let place = finding.fault.place();
@@ -123,6 +125,23 @@ pub(crate) async fn check(project: &Project, environment: Environment) -> Result
             .filter(|path| !shipped.contains(path.as_str()))
             .count(),
         objects: configured.map_or(0, |set| set.objects.len()),
+    })
+}
+
+/// How much stack looking at sources gets: one of the longest may be nested with every second byte. What is not needed
+/// is never touched.
+const STACK: usize = 1 << 30;
+
+/// Looks at sources on a stack of its own.
+fn deep(look: impl FnOnce() -> Vec<Finding> + Send) -> Result<Vec<Finding>, Fault> {
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let failed = |detail: String| {
+        Fault::new(Code::Internal, "the scripts cannot be looked at").detail(detail)
+    };
+    std::thread::scope(|scope| {
+        let looking = thread.spawn_scoped(scope, look);
+        let looking = looking.map_err(|error| failed(error.to_string()))?;
+        looking.join().map_err(|_panic| failed("panic".to_owned()))
     })
 }
 
@@ -156,16 +175,6 @@ fn objects(
             None
         }
     }
-}
-
-/// Returns the names of the scripts' own settings.
-fn settings(project: &Project) -> Vec<String> {
-    let files = std::fs::read_dir(project.config().join("user"));
-    let names = files.into_iter().flatten().flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        Some(name.strip_suffix(".toml")?.to_owned())
-    });
-    names.collect()
 }
 
 fn file(

@@ -68,6 +68,8 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
         format: CheckFormat,
     },
+    /// Write the files by which editors complete the script API and this project's own names
+    Stubs,
     /// Explain an error code: KL-S101
     Explain {
         /// The code, with or without KL-

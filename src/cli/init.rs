@@ -14,7 +14,7 @@ const COMMON: &[(&str, &str)] = &[
         "config/server.toml",
         include_str!("../../config/server.toml"),
     ),
-    (".gitignore", "/data\n*.swp\n"),
+    (".gitignore", "/data\n/.kladka\n*.swp\n"),
     ("pickup-dir/.gitkeep", ""),
 ];
 

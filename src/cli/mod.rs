@@ -12,6 +12,7 @@ mod objects;
 mod out;
 mod server;
 mod service;
+mod stubs;
 
 use std::process::ExitCode;
 
@@ -87,6 +88,7 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
             };
             check::run(global, &paths, wish, out)
         }
+        Command::Stubs => stubs::run(global, out),
         Command::Explain { code } => explain::run(&code, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });

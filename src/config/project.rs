@@ -53,6 +53,16 @@ impl Project {
         self.root.join("pickup-dir")
     }
 
+    /// Returns the names of the scripts' own settings: the files of `config/user/`.
+    pub fn settings(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.config().join("user"));
+        let names = files.into_iter().flatten().flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_suffix(".toml")?.to_owned())
+        });
+        names.collect()
+    }
+
     /// Returns the recordings of the demo partner.
     pub fn recordings(&self) -> PathBuf {
         self.root.join("tests/fixtures/treasury")

@@ -18,6 +18,8 @@ pub trait Engine: Send + Sync {
     fn load(&self, set: &Arc<SourceSet>, path: &str) -> Result<Loaded, Vec<Fault>>;
 
     /// Returns the outline of a source, for checks without running it; `None` when it does not parse.
+    ///
+    /// Recurses as deep as the source is nested: the caller gives it a stack, and only sources that load.
     fn outline(&self, source: &Source) -> Option<Outline>;
 }
 

@@ -92,7 +92,6 @@ impl Deployer {
     }
 
     /// Returns a counter that grows after each change that was tried, whatever became of it.
-    #[cfg(test)]
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
     }

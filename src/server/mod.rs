@@ -3,6 +3,7 @@
 //! Start-up goes from the bottom of the module order to its top; whatever fails, fails before the server says that
 //! it is ready. Shutdown goes the other way: load balancers are told first, running calls finish, then stores close.
 
+mod editor;
 mod file_watch;
 mod files;
 mod greeting;

@@ -10,8 +10,8 @@ use crate::connect::http::{Router, Shared};
 use crate::enmasse::refuse_demo;
 use crate::gateway::Route;
 use crate::runtime::{Publish, Resolve};
-use crate::server::Mode;
 use crate::server::file_watch::FileWatch;
+use crate::server::{Mode, editor};
 use crate::tasks::Tasks;
 
 /// Returns what fills the `${…}` of a body, and refuses the demo's credentials outside `dev`.
@@ -111,7 +111,10 @@ pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(),
                 () = changes.next() => {}
             }
             match mode {
-                Mode::Dev => reload(mode, &parts).await,
+                Mode::Dev => {
+                    reload(mode, &parts).await;
+                    editor::refresh(&parts).await;
+                }
                 Mode::Start => reload_settings(&parts.settings, &parts.configuration.project),
             }
         }

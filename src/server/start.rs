@@ -25,7 +25,7 @@ use crate::script;
 use crate::server::health::ServerHealth;
 use crate::server::jobs::Runner;
 use crate::server::variables::ServerVariables;
-use crate::server::{Mode, Server, files, objects};
+use crate::server::{Mode, Server, editor, files, objects};
 use crate::service::{Direct, Registry};
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -214,6 +214,9 @@ impl Ground {
         objects::apply_at_start(self.mode, &parts.configuration).await?;
         parts.deployer.watch(&self.tasks);
         objects::watch(self.mode, parts, &self.tasks)?;
+        if self.mode == Mode::Dev {
+            editor::keep_fresh(parts, &self.tasks);
+        }
         let token = files::token(&self.data)?;
         let health = ServerHealth {
             parts: Arc::clone(parts),

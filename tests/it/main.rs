@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod deploy;
 mod diagnostics;
+mod editors;
 mod http;
 mod jobs;
 mod outgoing;

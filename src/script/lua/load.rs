@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use crate::base::{Code, Fault, Outline, Place, Value, closest, with_article};
+use crate::base::{Code, Fault, Outline, Value, closest, with_article};
 use crate::contract::{Engine, HostFn, Language, Limits, Loaded, Service, Source, SourceSet};
 use crate::script::declare::{self, LOAD_TIME, Loading, Read, Tried, at_service, too_long};
 use crate::script::lua::convert::Reader;
@@ -89,7 +89,7 @@ impl Loading for LuaEngine {
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;
         let main = vm
             .compile(source)
-            .map_err(|error| pointed(diagnostic::fault_of(&error), source))?;
+            .map_err(|error| diagnostic::fault_of(&error))?;
         let call = offline::call(&source.path, Self::LANGUAGE)
             .ok_or_else(|| Fault::new(Code::Internal, "no name for a call"))?;
         let running = Running::new(call, LOAD_TIME, Manners::Alone);
@@ -114,31 +114,6 @@ impl Loading for LuaEngine {
 
     fn serve(&self, (): &(), _: usize, program: Arc<Program>) -> Arc<dyn Service> {
         Arc::new(ScriptService::new(Arc::new(LuaRunner(program))))
-    }
-}
-
-/// Adds the column of a syntax error.
-fn pointed(fault: Fault, source: &Source) -> Fault {
-    let place = fault.place().filter(|place| place.line > 0).cloned();
-    let line = place.as_ref().and_then(|place| {
-        let index = (place.line as usize).checked_sub(1)?;
-        source.text.lines().nth(index)
-    });
-    let quoted = fault.message().rsplit('\'').nth(1);
-    if fault.message().ends_with("got <eof>") {
-        return fault;
-    }
-    if line
-        .zip(quoted)
-        .is_some_and(|(line, quoted)| line.matches(quoted).count() == 1)
-    {
-        // What it stumbles over is named, and stands there once.
-        return fault;
-    }
-    let found = place.and_then(|place| Some((outline::stumble(source, place.line)?, place)));
-    match found {
-        Some((column, place)) => fault.at(Place::new(place.path, place.line, column)),
-        None => fault,
     }
 }
 

@@ -9,33 +9,14 @@ use full_moon::tokenizer::{StringLiteralQuoteType, TokenReference, TokenType};
 use crate::base::{Function, Literal, Node, Outline, Span, Word};
 use crate::contract::Source;
 
-/// How much stack the parser gets: it recurses as deep as the source is nested.
-const STACK: usize = 64 << 20;
-
-/// Returns the column where a parser stumbles in a line: Luau tells only the line.
-pub(crate) fn stumble(source: &Source, line: u32) -> Option<u32> {
-    let errors = apart(|| full_moon::parse(&source.text).err())??;
-    let mut ranges = errors.iter().map(full_moon::Error::range);
-    let (start, _) = ranges.find(|(start, _)| small(start.line()) == line)?;
-    Some(small(start.character()))
-}
-
-/// Parses on a stack of its own.
-fn apart<T: Send>(parse: impl FnOnce() -> T + Send) -> Option<T> {
-    let thread = std::thread::Builder::new().stack_size(STACK);
-    std::thread::scope(|scope| thread.spawn_scoped(scope, parse).ok()?.join().ok())
-}
-
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
 /// Reads a source; `None` when it does not parse. `globals` are the names that it may use without declaring them.
 pub(crate) fn read(source: &Source, globals: &[String]) -> Option<Outline> {
-    let body = apart(|| {
-        let ast = full_moon::parse(&source.text).ok()?;
-        Some(block(ast.nodes()))
-    })??;
+    let ast = full_moon::parse(&source.text).ok()?;
+    let body = block(ast.nodes());
     Some(Outline {
         body,
         globals: Some(globals.to_vec()),

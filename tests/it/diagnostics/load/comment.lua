@@ -1,3 +1,3 @@
 -- KL-S100
 local x = 1
-local y «=» --[[ open
+«local y = --[[ open»

@@ -1,3 +1,3 @@
 -- KL-S100
-local x = «"»open
+«local x = "open»
 return 1
