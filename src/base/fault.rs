@@ -73,6 +73,18 @@ pub struct Told<'a> {
     pub errors: &'a [FieldError],
 }
 
+/// The longest message, in bytes: what a script raises as an error goes to the log and to other services.
+const MAX_MESSAGE: usize = 8 << 10;
+
+/// Cuts a message that is too long.
+fn bounded(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.push_str("… (cut)");
+    }
+    message
+}
+
 impl Fault {
     /// Makes a fault. The message is lower case, has no full stop, and names the object and the value.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -85,7 +97,7 @@ impl Fault {
             code,
             custom: None,
             status: None,
-            message: message.into(),
+            message: bounded(message.into()),
             hint: None,
             near: None,
             place: None,
@@ -468,6 +480,15 @@ mod tests {
             assert_eq!(fault.told().message.is_some(), told, "{fault}");
             assert_eq!(fault.told().hint.is_some(), told, "{fault}");
         }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_letters() {
+        let short = "x".repeat(MAX_MESSAGE);
+        assert_eq!(Fault::new(Code::Internal, short.clone()).message(), short);
+        let fault = Fault::new(Code::Internal, "ł".repeat(MAX_MESSAGE));
+        let text = fault.message();
+        assert!(text.ends_with("ł… (cut)") && text.len() < MAX_MESSAGE + 20);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a service sees of its call beside the input. The same for native and script services.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -79,6 +80,8 @@ pub struct Request {
     pub meta: Arc<Meta>,
     /// The SOAP part, on SOAP channels.
     pub soap: Option<SoapInfo>,
+    /// How much is under way for it beside the first call.
+    pub under_way: Arc<AtomicUsize>,
 }
 
 /// The SOAP part of a message.

@@ -120,6 +120,7 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         raw: inbound.body.clone(),
         meta: Arc::clone(&inbound.meta),
         soap,
+        under_way: Arc::default(),
     };
     Ctx {
         cid: inbound.cid.clone(),

@@ -3,6 +3,9 @@
 use crate::base::{Code, Fault, Place, Snippet};
 use crate::contract::SourceSet;
 
+/// How much of a source line is shown and marked: a script may stand in one line.
+const MAX_LINE: usize = 240;
+
 /// Adds what only the sources tell: the line, the caret.
 pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     let Some(place) = fault.place().cloned() else {
@@ -23,7 +26,8 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
     let Some((number, line, (column, width))) = found else {
         return fault;
     };
-    let line = line.chars().take(240).collect();
+    let line = line.chars().take(MAX_LINE).collect();
+    let width = width.min(u32::try_from(MAX_LINE).unwrap_or(1));
     fault
         .at(Place::new(place.path, number, column))
         .showing(Snippet { line, width })

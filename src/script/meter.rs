@@ -31,6 +31,8 @@ const STRIDE: u32 = 32;
 pub(crate) struct Meter {
     /// The call whose script is being polled; set on entry, restored on exit.
     current: RefCell<Option<Rc<Running>>>,
+    /// When the core's loop last had its turn, at the latest: when the outermost poll began.
+    turned: Cell<Option<Instant>>,
     /// When the poll began, moved on by the time that nested calls took.
     since: Cell<Option<Instant>>,
     /// When the clock was last read.
@@ -202,6 +204,9 @@ impl Meter {
             since: self.since.replace(Some(now)),
             overdue: self.overdue.take(),
         };
+        if outer.current.is_none() {
+            self.turned.set(Some(now));
+        }
         self.mark.set(running.is_near().then(thread_cpu).flatten());
         if self.base.get().is_none_or(|(at, _)| now - at > STALE) {
             self.base.set(thread_cpu().map(|cpu| (now, cpu)));
@@ -236,6 +241,18 @@ impl Meter {
             return Verdict::Skip;
         }
         self.look(running)
+    }
+
+    /// Lets others run before a nested call begins, when it is their turn. Each call of a tree may be short, and none would
+    /// give way by itself, while all together hold the core for as long as they like.
+    pub(crate) async fn give_way(&self) {
+        if self
+            .turned
+            .get()
+            .is_some_and(|turned| turned.elapsed() >= TURN)
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Lets the next safepoint read the clock.

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -10,6 +11,11 @@ use futures_util::FutureExt as _;
 use crate::base::{Code, Ending, Fault, LocalBoxFuture, ServiceName, Value};
 use crate::contract::{Answer, Core, Ctx, Entry, Service};
 use crate::sio;
+
+/// How much may be under way for one message: services that others invoked, and functions in `parallel` that need a
+/// stack. Each may run six at once, sixteen deep; without a bound for all together one message would take the memory
+/// of everybody. Six times six fit.
+const AT_ONCE: usize = 100;
 
 /// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`. Counts the call; a
 /// message of a channel is counted by its route.
@@ -25,6 +31,7 @@ pub(crate) fn invoke<'a>(
             .find(name)
             .ok_or_else(|| unknown(name, &ctx.services.names()));
         let entry = found.map_err(|fault| of_caller(ctx, fault))?;
+        let _under_way = UnderWay::begin(ctx)?;
         let started = Instant::now();
         let result = bound_call(core, ctx, &entry, input).await;
         let status = match &result {
@@ -35,6 +42,28 @@ pub(crate) fn invoke<'a>(
         entry.direct.count(ending, started.elapsed());
         result
     })
+}
+
+/// One of the things under way for a message beside its first call; its drop ends it.
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    /// Begins one, unless there are too many.
+    pub(crate) fn begin(ctx: &Ctx) -> Result<Self, Fault> {
+        let own = Self(Arc::clone(&ctx.request.under_way));
+        if own.0.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
+            return Ok(own);
+        }
+        let message = format!("more than {AT_ONCE} calls are under way for one message");
+        let fault = Fault::new(Code::TooNested, message);
+        Err(fault.hint("Call fewer services in `parallel`, or the next ones after the first."))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 async fn bound_call(
@@ -84,18 +113,24 @@ pub(crate) async fn run(
     input: Value,
 ) -> Result<Answer, Fault> {
     let deadline = ctx.deadline.into();
+    if tokio::time::Instant::now() >= deadline {
+        // It would still get one poll, and whoever caught its failure could go on with the next.
+        return Err(late(service));
+    }
     let running = AssertUnwindSafe(service.call(core, ctx, input)).catch_unwind();
     match tokio::time::timeout_at(deadline, running).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(&panic)),
-        Err(_elapsed) => Err(Fault::new(
-            Code::WallBudget,
-            format!(
-                "service '{}' did not answer in time",
-                service.declaration().name
-            ),
-        )),
+        Err(_elapsed) => Err(late(service)),
     }
+}
+
+fn late(service: &dyn Service) -> Fault {
+    let name = &service.declaration().name;
+    Fault::new(
+        Code::WallBudget,
+        format!("service '{name}' did not answer in time"),
+    )
 }
 
 /// Blames the service that calls another wrongly, not the client of the first: its answer is 500.

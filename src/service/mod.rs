@@ -5,5 +5,5 @@ mod invoke;
 mod registry;
 
 pub(crate) use direct::{Direct, Terms};
-pub(crate) use invoke::{call, invoke, run, unknown};
+pub(crate) use invoke::{UnderWay, call, invoke, run, unknown};
 pub(crate) use registry::{Registry, Slot, Snapshot};

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::{Fault, LocalBoxFuture, Value};
 use crate::contract::{Arg, Args, Call, Effect, HostCall, HostFn, Receiver, Type};
+use crate::script::meter::Meter;
 use crate::service;
 
 /// The namespace.
@@ -33,6 +34,7 @@ fn invoke(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Valu
     Box::pin(async move {
         let name = args.text(0, "name")?;
         let payload = args.take(1);
+        call.core.local::<Meter>().give_way().await;
         let answer = service::invoke(&call.core, &call.ctx, &name, payload).await?;
         Ok(answer.value)
     })

@@ -8,6 +8,9 @@ use crate::sio;
 
 /// The longest line, in bytes.
 const MAX_LINE: usize = 8 << 10;
+/// What a line counts beside its text: time, service and call stand in it, too. Else a script could fill the log by
+/// lines without text.
+const FRAME: usize = 100;
 
 /// The namespace.
 pub(crate) const TABLE: &[HostFn] = &[
@@ -96,7 +99,7 @@ pub(crate) fn emit(call: &Call, level: Level, line: &str) {
         return;
     }
     let line = escape(line);
-    call.log_used.set(used + line.len().max(1));
+    call.log_used.set(used + line.len() + FRAME);
     if call.log_used.get() > limit {
         let (cid, service) = (call.ctx.cid.as_str(), call.service.name.as_str());
         tracing::warn!(target: "kladka::script", cid, service, "Log limit of the call reached.");

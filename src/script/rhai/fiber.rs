@@ -59,6 +59,8 @@ struct Stay {
     /// When its variables are to be weighed next, and whether that is now.
     weigh: Cell<Instant>,
     due: Cell<bool>,
+    /// What the functions that call each other now were last seen to hold, outermost first.
+    held: RefCell<Vec<usize>>,
     /// Whether it must end, and how many steps it has left to reach a variable, where an error gets a place.
     ends: Cell<bool>,
     grace: Cell<u32>,
@@ -93,6 +95,7 @@ impl<R> Fiber<R> {
             low: Cell::new(base),
             weigh: Cell::new(Instant::now() + WEIGH),
             due: Cell::new(false),
+            held: RefCell::default(),
             ends: Cell::new(false),
             grace: Cell::new(GRACE),
         });
@@ -263,13 +266,19 @@ pub(crate) fn chore() -> Chore {
     })
 }
 
-/// Notes how long it took to weigh; the more there is, the longer until the next time.
-pub(crate) fn weighed(took: Duration) {
+/// Notes how long it took to weigh what the function at a level holds; the more there is, the longer until the next
+/// time. Returns what it and its callers hold together, as far as they were seen: their variables are out of reach.
+pub(crate) fn weighed(took: Duration, level: usize, weight: usize) -> usize {
     CURRENT.with_borrow(|current| {
-        if let Some(stay) = current {
-            stay.weigh.set(Instant::now() + WEIGH.max(took * SHARE));
-        }
-    });
+        let Some(stay) = current else {
+            return weight;
+        };
+        stay.weigh.set(Instant::now() + WEIGH.max(took * SHARE));
+        let mut held = stay.held.borrow_mut();
+        held.resize(level, 0);
+        held.push(weight);
+        held.iter().fold(0, |sum, one| sum.saturating_add(*one))
+    })
 }
 
 fn too_deep() -> Fault {

@@ -15,6 +15,7 @@ use crate::script::rhai::bind::{Outcome, current, raise};
 use crate::script::rhai::diagnostic::article;
 use crate::script::rhai::fiber::{self, Fiber};
 use crate::script::rhai::task::Task;
+use crate::service::UnderWay;
 
 /// Adds `parallel`.
 pub(crate) fn install(engine: &mut Engine) {
@@ -50,8 +51,12 @@ fn run(context: &NativeCallContext<'_>, calls: Calls) -> Outcome<Array> {
     let global = Rc::new(context.global_runtime_state().clone());
     let position = context.call_position();
     let branches = calls.into_iter().map(|(function, arguments)| {
-        let fiber = branch(&task, &global, position, function, arguments);
-        async move { fiber?.await }
+        let (task, global) = (&task, &global);
+        // Made when its turn comes: most of the functions wait for theirs, and each takes a stack.
+        async move {
+            let _under_way = UnderWay::begin(&task.running.call.ctx).map_err(raise)?;
+            branch(task, global, position, function, arguments)?.await
+        }
     });
     let results = fiber::wait(parallel::run(branches));
     results.unwrap_or_else(|| Err(raise(no_call("parallel"))))

@@ -261,12 +261,14 @@ fn weigh(engine: &mut Engine) {
             Chore::End(over) => return Err(raise(over)),
         };
         let begun = Instant::now();
-        let mut left = task.running.call.ctx.limits.memory;
+        let limit = task.running.call.ctx.limits.memory;
+        let mut left = limit;
         let payload = task.response.payload.borrow();
         let mut own = context.scope().iter_raw().map(|(_, _, value)| value);
-        let fits = own.all(|value| take(value, &mut left, 0)) && take(&payload, &mut left, 0);
-        fiber::weighed(begun.elapsed());
-        if fits {
+        let fits = own.all(|value| take(value, &mut left, 0));
+        let all = fiber::weighed(begun.elapsed(), context.call_level(), limit - left);
+        left = limit.saturating_sub(all);
+        if fits && all <= limit && take(&payload, &mut left, 0) {
             return Ok(None);
         }
         let message = "the script needs more memory than it may use";

@@ -4,6 +4,7 @@ mod uses;
 pub(crate) mod world;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::base::*;
 use crate::contract::*;
@@ -165,4 +166,64 @@ fn handle(ctx) { ctx.response.payload.r = twin::say(); }",
         assert_eq!(world.payload("a").await, map(&[("r", Value::text("lua"))]));
         assert_eq!(world.payload("b").await, map(&[("r", Value::text("rhai"))]));
     });
+}
+
+/// A service in each language that calls itself three times, whatever comes of it.
+const TREES: [(&str, &str); 2] = [
+    (
+        "scripts/tree.lua",
+        "return service { name = 'tree', handle = function(ctx) for i = 1, 3 do pcall(function() ctx:invoke('tree') end) end end }",
+    ),
+    (
+        "scripts/tree.rhai",
+        "service(#{ name: \"tree\" });
+fn handle(ctx) { for i in 0..3 { try { ctx.invoke(\"tree\"); } catch { } } }",
+    ),
+];
+
+#[test]
+fn a_tree_of_short_calls_gives_way_and_ends_at_its_deadline() {
+    for tree in TREES {
+        on_core(async {
+            let mut world = World::new(&[tree]);
+            world.ctx.deadline = Instant::now() + Duration::from_millis(300);
+            let turns = std::cell::Cell::new(0);
+            let others = async {
+                loop {
+                    turns.set(turns.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+            };
+            let began = Instant::now();
+            tokio::select! {
+                _ended = world.call("tree", Value::Map(Map::new())) => {}
+                () = others => {}
+            }
+            assert!(began.elapsed() < Duration::from_millis(1_300), "{}", tree.0);
+            assert!(turns.get() > 10, "{}: {} turns", tree.0, turns.get());
+        });
+    }
+}
+
+#[test]
+fn one_message_has_a_hundred_calls_under_way_at_most() {
+    let lua = "return service { name = 'fan', handle = function(ctx)
+  local one = function() return ctx:invoke('fan') end
+  if ctx.request.input.stop then return end
+  parallel { one, one, one, one, one, one }
+end }";
+    let rhai = "service(#{ name: \"fan\" });
+fn handle(ctx) { parallel([1, 2, 3, 4, 5, 6], |x| ctx.invoke(\"fan\")); }";
+    for (path, text) in [("scripts/fan.lua", lua), ("scripts/fan.rhai", rhai)] {
+        on_core(async {
+            let mut world = World::new(&[(path, text)]);
+            world.ctx.limits.depth = 64;
+            let fault = world.fault("fan").await;
+            assert_eq!(fault.code(), Code::TooNested, "{}", fault.block());
+            let wanted = "more than 100 calls are under way for one message";
+            assert_eq!(fault.message(), wanted, "{path}");
+            let left = &world.ctx.request.under_way;
+            assert_eq!(left.load(std::sync::atomic::Ordering::SeqCst), 0);
+        });
+    }
 }
