@@ -8,6 +8,7 @@
     reason = "tests may stop at the first surprise, show their figures, and walk a long list in one go"
 )]
 
+mod attacks;
 mod bad_input;
 mod budgets;
 mod cli;

@@ -15,6 +15,8 @@ pub(crate) struct TestServer {
     dir: TempDir,
     mode: &'static str,
     variables: Vec<(String, String)>,
+    /// The most address space the server may have, in bytes.
+    address_space: Option<u64>,
     child: Option<Child>,
     log: Log,
 }
@@ -54,6 +56,7 @@ impl TestServer {
             dir,
             mode: "dev",
             variables: Vec::new(),
+            address_space: None,
             child: None,
             log: Log::default(),
         }
@@ -73,6 +76,12 @@ impl TestServer {
     /// Uses `kladka start` instead of `kladka dev`.
     pub(crate) fn production(mut self) -> Self {
         self.mode = "start";
+        self
+    }
+
+    /// Bounds the address space of the server.
+    pub(crate) fn address_space(mut self, bytes: u64) -> Self {
+        self.address_space = Some(bytes);
         self
     }
 
@@ -147,7 +156,15 @@ impl TestServer {
     }
 
     fn spawn(&self) -> Child {
-        Process::new(KLADKA)
+        let mut process = match self.address_space {
+            Some(bytes) => {
+                let mut bounded = Process::new("prlimit");
+                bounded.arg(format!("--as={bytes}")).arg(KLADKA);
+                bounded
+            }
+            None => Process::new(KLADKA),
+        };
+        process
             .args([self.mode, "--project"])
             .arg(self.root())
             .env("KLADKA_LISTEN_SERVICES", "127.0.0.1:0")
@@ -172,6 +189,12 @@ impl TestServer {
     /// Returns the server's process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// Tells whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let child = self.child.as_mut().unwrap();
+        child.try_wait().unwrap().is_none()
     }
 
     /// Returns the processor time it has used, which other work on the machine does not change.

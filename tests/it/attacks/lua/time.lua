@@ -1,0 +1,61 @@
+-- Ways to keep a core busy for ever, or for long where nothing could interrupt it.
+
+--! loop => KL-S301
+while true do end
+--! pcall => KL-S301
+while true do pcall(function() while true do end end) end
+--! handler => KL-S301
+xpcall(error, function() while true do end end, "x")
+--! metamethod => KL-S301
+local t = setmetatable({}, { __index = function() while true do end end })
+ctx.response.payload.r = t.x
+--! tostring-of-an-error => KL-S301 or KL-S101
+error(setmetatable({}, { __tostring = function() while true do end end }))
+--! comparator => KL-S301
+table.sort({ 1, 2, 3 }, function() while true do end end)
+--! sort-without-order => KL-S301
+local list = table.create(200000, 0)
+for i = 1, #list do list[i] = (i * 7919) % 100003 end
+while true do table.sort(list, function(a, b) return a < b end) list[1] = 5 table.sort(list, function(a, b) return a > b end) end
+--! callback => KL-S301
+ctx.response.payload.r = string.gsub("x", ".", function() while true do end end)
+--! pattern => KL-S301
+ctx.response.payload.r = string.rep("a", 100000):match(".-.-.-.-b$")
+--! plain-search => KL-S301 or null
+local hay, needle = string.rep("a", 30000000), string.rep("a", 100000) .. "b"
+for i = 1, 1000 do hay:find(needle, 1, true) end
+--! iterator => KL-S301
+for _ in setmetatable({}, { __iter = function() return function() return 1 end end }) do end
+--! long-library-calls => KL-S301 or KL-S303
+local text = string.rep("aB", 16000000)
+while true do text:upper() end
+--! insert-at-front => KL-S301
+local list = table.create(1000000, 0)
+while true do table.insert(list, 1, 0) table.remove(list, 1) end
+--! move => KL-S301
+local list = table.create(1000000, 0)
+while true do table.move(list, 1, 999999, 2) end
+--! host-function-in-a-loop => KL-S301
+local text = string.rep("[1,2,3],", 50000)
+while true do pcall(json.parse, "[" .. text .. "1]") end
+--! hashing => KL-S301
+local text = string.rep("x", 30000000)
+while true do ctx.crypto.sha256(text) end
+--! xpath [cpu 0.5s] => KL-S102
+-- The steps of a query are counted, not timed; a debug build takes long for them.
+local node = xml.parse("<a>" .. string.rep("<b><c/></b>", 2000) .. "</a>")
+while true do node:all("//*[count(//*[count(//*) > 1]) > 1]") end
+--! store-in-a-loop => KL-S301
+while true do ctx.kvdb:get("x") end
+--! parallel-loops => KL-S301
+local loop = function() while true do end end
+parallel { loop, loop, loop, loop, loop, loop }
+--! top-level [deploy] => KL-S301
+while true do end
+return service { name = "@NAME@", handle = function() end }
+--! long-source [deploy] => deployed or KL-S100 or KL-S301
+local t = { @60000*{},@ }
+return service { name = "@NAME@", handle = function() end }
+--! many-locals [deploy] => KL-S100
+local function f() @250*local a = print() @ return a end
+return service { name = "@NAME@", handle = function() end }
