@@ -1,5 +1,6 @@
 //! Tests of what the languages share, and of services in one that call services in the other.
 
+mod leaks;
 mod uses;
 pub(crate) mod world;
 
