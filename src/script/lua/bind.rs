@@ -135,7 +135,8 @@ impl Bound {
                     bound.enter(given)?
                 };
                 let _turn = host::turn(&running.call, bound.function).await;
-                let future = call(Rc::clone(&running.call), args);
+                // It may panic before it returns a future, too.
+                let future = async { call(Rc::clone(&running.call), args).await };
                 let result = AssertUnwindSafe(future).catch_unwind().await;
                 let _lifted = MemoryGuard::set(&lua, 0);
                 bound.leave(&lua, bound.settle(&running, result)?)

@@ -1,6 +1,7 @@
 //! Tests of what the languages share, and of services in one that call services in the other.
 
 mod leaks;
+mod panics;
 mod uses;
 pub(crate) mod world;
 

@@ -208,6 +208,19 @@ pub(crate) const TABLE: &[HostFn] = &[
         HostCall::Now(|_, _| panic!("a bug of ours")),
     ),
     host(
+        "probe.waiting",
+        Receiver::Library,
+        Type::Nothing,
+        Effect::Pure,
+        HostCall::Wait(|_, mut args| match args.text(0, "when").as_deref() {
+            Ok("at once") => panic!("a bug of ours"),
+            _ => Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                panic!("a bug of ours")
+            }),
+        }),
+    ),
+    host(
         "test.node.text",
         Receiver::Method,
         Type::Text,
