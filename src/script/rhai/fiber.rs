@@ -19,6 +19,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use crate::base::{Code, Fault};
 use crate::script::meter::Verdict;
 use crate::script::rhai::task::Task;
+use crate::script::rhai::weigh::Load;
 
 /// The size of a stack. Only what is touched takes memory.
 const STACK: usize = 32 << 20;
@@ -60,7 +61,7 @@ struct Stay {
     weigh: Cell<Instant>,
     due: Cell<bool>,
     /// What the functions that call each other now were last seen to hold, outermost first.
-    held: RefCell<Vec<usize>>,
+    held: RefCell<Vec<Load>>,
     /// Whether it must end, and how many steps it has left to reach a variable, where an error gets a place.
     ends: Cell<bool>,
     grace: Cell<u32>,
@@ -266,19 +267,20 @@ pub(crate) fn chore() -> Chore {
     })
 }
 
-/// Notes how long it took to weigh what the function at a level holds; the more there is, the longer until the next
-/// time. Returns what it and its callers hold together, as far as they were seen: their variables are out of reach.
-pub(crate) fn weighed(took: Duration, level: usize, weight: usize) -> usize {
+/// Lends what the functions of the running script were seen to hold.
+pub(crate) fn loads<R>(weigh: impl FnOnce(&mut Vec<Load>) -> R) -> Option<R> {
+    let stay = CURRENT.with_borrow(Clone::clone)?;
+    let mut held = stay.held.borrow_mut();
+    Some(weigh(&mut held))
+}
+
+/// Notes how long it took to weigh; the more there is, the longer until the next time.
+pub(crate) fn weighed(took: Duration) {
     CURRENT.with_borrow(|current| {
-        let Some(stay) = current else {
-            return weight;
-        };
-        stay.weigh.set(Instant::now() + WEIGH.max(took * SHARE));
-        let mut held = stay.held.borrow_mut();
-        held.resize(level, 0);
-        held.push(weight);
-        held.iter().fold(0, |sum, one| sum.saturating_add(*one))
-    })
+        if let Some(stay) = current {
+            stay.weigh.set(Instant::now() + WEIGH.max(took * SHARE));
+        }
+    });
 }
 
 fn too_deep() -> Fault {

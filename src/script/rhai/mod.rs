@@ -20,6 +20,7 @@ mod parallel;
 mod safe;
 mod service;
 mod task;
+mod weigh;
 #[cfg(test)]
 mod tests;
 

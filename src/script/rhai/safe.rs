@@ -1,17 +1,14 @@
 //! Library functions that Rhai lets grow or run without bound, replaced by ones that count first; and the words that
 //! are no part of the language here.
 
-use std::time::Instant;
-
 use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::base::{Code, Fault};
 use crate::script::host::{self, log::Level};
 use crate::script::rhai::bind::{Outcome, raise};
 use crate::script::rhai::convert::Reader;
-use crate::script::rhai::fiber::Chore;
 use crate::script::rhai::object::{Held, Unsigned};
-use crate::script::rhai::{fiber, task};
+use crate::script::rhai::{fiber, task, weigh};
 
 /// The longest text, in bytes. A body of 2 MiB fits.
 pub(crate) const MAX_TEXT: usize = 4 << 20;
@@ -19,10 +16,6 @@ pub(crate) const MAX_TEXT: usize = 4 << 20;
 pub(crate) const MAX_MEMBERS: usize = 100_000;
 /// How deep values may be nested that are compared or shown.
 const MAX_DEPTH: usize = 64;
-/// How deep values may be nested at all.
-const MAX_NESTED: usize = 1_000;
-/// About what a member takes beside its text, in its list or map.
-const MEMBER: usize = 64;
 
 /// Registers the replacements.
 pub(crate) fn install(engine: &mut Engine) {
@@ -243,62 +236,5 @@ fn log(level: Level, line: &str) {
 /// Stops the script when its budgets are spent.
 pub(crate) fn watch(engine: &mut Engine) {
     engine.on_progress(|_| (!fiber::step()).then(Dynamic::default));
-    weigh(engine);
-}
-
-/// Weighs now and then what a function's variables hold. Rhai itself checks the size of single values, and not of a map
-/// that grows by its index.
-#[expect(
-    deprecated,
-    reason = "it is not: the attribute says that it may change"
-)]
-fn weigh(engine: &mut Engine) {
-    engine.on_var(|_, _, context| {
-        let task = match fiber::chore() {
-            Chore::None => return Ok(None),
-            Chore::Weigh(task) => task,
-            // The error gets the place of the variable. It can be caught, but there are only some steps left.
-            Chore::End(over) => return Err(raise(over)),
-        };
-        let begun = Instant::now();
-        let limit = task.running.call.ctx.limits.memory;
-        let mut left = limit;
-        let payload = task.response.payload.borrow();
-        let mut own = context.scope().iter_raw().map(|(_, _, value)| value);
-        let fits = own.all(|value| take(value, &mut left, 0));
-        let all = fiber::weighed(begun.elapsed(), context.call_level(), limit - left);
-        left = limit.saturating_sub(all);
-        if fits && all <= limit && take(&payload, &mut left, 0) {
-            return Ok(None);
-        }
-        let message = "the script needs more memory than it may use";
-        let fault = Fault::new(Code::MemoryBudget, message).hint("Handle large data in parts.");
-        task.running.end(fault.clone());
-        Err(raise(fault))
-    });
-}
-
-/// Takes what a value weighs from what is left; false when that is too little, or the value is nested too deep to be
-/// anybody's data.
-fn take(value: &Dynamic, left: &mut usize, depth: usize) -> bool {
-    let mut pay = |bytes: usize| {
-        let paid = left.checked_sub(bytes);
-        *left = paid.unwrap_or(0);
-        paid.is_some()
-    };
-    if let Ok(text) = value.as_immutable_string_ref() {
-        return pay(text.len());
-    }
-    if let Ok(bytes) = value.as_blob_ref() {
-        return pay(bytes.len());
-    }
-    if let Ok(list) = value.as_array_ref() {
-        let members = pay(list.len() * MEMBER);
-        return members && depth < MAX_NESTED && list.iter().all(|one| take(one, left, depth + 1));
-    }
-    if let Ok(map) = value.as_map_ref() {
-        let members = pay(map.len() * MEMBER);
-        return members && depth < MAX_NESTED && map.values().all(|one| take(one, left, depth + 1));
-    }
-    true
+    weigh::install(engine);
 }

@@ -35,7 +35,7 @@ const PLACES: &[(&str, &str)] = &[
 ];
 
 fn service(name: &str, file: &str, code: &str) -> String {
-    if file.ends_with(".lua") {
+    if file.contains(".lua") {
         return format!(
             "return service {{ name = '{name}', handle = function(ctx)\n{code}\nctx.response.payload.r = 'went on' end }}"
         );

@@ -33,6 +33,8 @@ ctx.response.content_type = "text/plain"
 ctx.response.payload = string.rep("x", 20000000)
 --! million-headers => KL-S304 or KL-S110 or KL-S303 or KL-S301
 for i = 1, 1000000 do ctx.response.headers["x-" .. i] = "1" end
+--! many-headers => KL-S304
+for i = 1, 65 do ctx.response.headers["x-" .. i] = "1" end
 --! large-header => KL-S304 or KL-S110
 ctx.response.headers["x-large"] = string.rep("x", 1000000)
 --! header-with-a-line => KL-S110
