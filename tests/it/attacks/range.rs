@@ -13,6 +13,8 @@ use crate::support::{Does, Peer, TempDir, TestServer, Wire, binary};
 
 /// How long an attack may keep us waiting.
 const GUARD: Duration = Duration::from_secs(5);
+/// The same for a deployment: two seconds of the processor are its budget, which take longer beside other work.
+const DEPLOY_GUARD: Duration = Duration::from_secs(20);
 /// The server's address space. It starts with 1.7 GiB of arenas and stacks. Fibers reserve 32 MiB each: 64 are kept for the
 /// core, and one message may have 100 on the threads for long calls, which makes 5 GiB. Scripts that took what
 /// they liked would soon meet this limit, and the process would abort: that is what shows here.
@@ -309,7 +311,7 @@ impl Range {
         std::fs::write(&file, attack.source(&self.marks)).unwrap();
         // `timeout` rather than a loop of ours: what the command says may be long, and must be read meanwhile.
         let output = Process::new("timeout")
-            .arg(GUARD.as_secs().to_string())
+            .arg(DEPLOY_GUARD.as_secs().to_string())
             .arg(binary().get_program())
             .arg("--project")
             .arg(self.server.root())
