@@ -68,7 +68,7 @@ fn encode(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let bytes = data::bytes(&mut args, 0, "data")?;
     let options = args.map(1, "options")?;
     data::known(&options, &["url_safe"])?;
-    let text = if data::flag(&options, "url_safe")? {
+    let text = if data::flag(&options, "url_safe", false)? {
         URL_SAFE_NO_PAD.encode(bytes)
     } else {
         STANDARD.encode(bytes)

@@ -1,9 +1,21 @@
-//! What several namespaces take as arguments: bytes, option flags, and faults that name their function.
+//! What several namespaces take as arguments: bytes, durations, options, and faults that name their function.
 
 use bytes::Bytes;
 
-use crate::base::{Code, Fault, Map, Value};
-use crate::contract::Args;
+use crate::base::{Code, Fault, Map, Millis, Text, Value};
+use crate::contract::{Arg, Args, Type};
+
+/// Declares an argument.
+pub(crate) const fn arg(name: &'static str, ty: Type) -> Arg {
+    let optional = false;
+    Arg { name, ty, optional }
+}
+
+/// Declares an argument that may be left out.
+pub(crate) const fn optional(name: &'static str, ty: Type) -> Arg {
+    let optional = true;
+    Arg { name, ty, optional }
+}
 
 /// Takes a text or bytes as bytes.
 pub(crate) fn bytes(args: &mut Args, index: usize, name: &str) -> Result<Bytes, Fault> {
@@ -35,10 +47,46 @@ pub(crate) fn optional_text(
     }
 }
 
-/// Returns whether an option is set.
-pub(crate) fn flag(options: &Map, name: &str) -> Result<bool, Fault> {
+/// Reads seconds, or a duration such as `30s`, as milliseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the cast saturates, and nothing takes a time that large"
+)]
+pub(crate) fn millis(value: &Value, name: &str) -> Result<i64, Fault> {
+    let millis = match value {
+        Value::Int(seconds) => seconds.checked_mul(1000),
+        Value::Float(seconds) if seconds.is_finite() => Some((seconds * 1000.0).round() as i64),
+        Value::Text(text) => Millis::parse(text).and_then(|time| i64::try_from(time.0).ok()),
+        _ => None,
+    };
+    millis.ok_or_else(|| {
+        let got = match value {
+            Value::Null => "nothing".to_owned(),
+            Value::Text(text) => format!("'{text}'"),
+            other => other.kind().to_owned(),
+        };
+        refused(format!(
+            "argument `{name}` must be seconds or a duration such as `30s`, got {got}"
+        ))
+    })
+}
+
+/// Returns the text of an option, if it is given.
+pub(crate) fn text_option(options: &Map, name: &str) -> Result<Option<Text>, Fault> {
     match options.get(name) {
-        None | Some(Value::Null) => Ok(false),
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(refused(format!(
+            "option `{name}` must be a text, got {}",
+            other.kind()
+        ))),
+    }
+}
+
+/// Returns whether an option is set; `or` when it is not given.
+pub(crate) fn flag(options: &Map, name: &str, or: bool) -> Result<bool, Fault> {
+    match options.get(name) {
+        None | Some(Value::Null) => Ok(or),
         Some(Value::Bool(truth)) => Ok(*truth),
         Some(other) => {
             let kind = other.kind();

@@ -3,20 +3,16 @@
 use std::rc::Rc;
 
 use crate::base::{Code, Fault, Text, Value};
-use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
+use crate::contract::{Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
 use crate::format::{json_read, json_write};
-use crate::script::host::data;
+use crate::script::host::data::{self, arg, optional};
 
 /// The functions of `json`.
 pub(crate) const TABLE: &[HostFn] = &[
     HostFn {
         path: "json.parse",
         receiver: Receiver::Library,
-        args: &[Arg {
-            name: "text",
-            ty: Type::Text,
-            optional: false,
-        }],
+        args: &[arg("text", Type::Text)],
         returns: Type::Any,
         effect: Effect::Pure,
         doc: "Reads a JSON text. Integers of 64 bits stay exact, and names given twice are an error. Null is \
@@ -38,19 +34,23 @@ pub(crate) const TABLE: &[HostFn] = &[
     HostFn {
         path: "json.encode",
         receiver: Receiver::Library,
-        args: &[Arg {
-            name: "value",
-            ty: Type::Any,
-            optional: true,
-        }],
+        args: &[optional("value", Type::Any), optional("options", Type::Map)],
         returns: Type::Text,
         effect: Effect::Pure,
-        doc: "Returns a value as JSON text. Decimals, dates and UUIDs become texts, `json.null` becomes null.",
-        examples: &[Example {
-            lua: "json.encode({ 1, 2 })",
-            rhai: "json.encode([1, 2])",
-            result: r#""[1,2]""#,
-        }],
+        doc: "Returns a value as JSON text, on one line; with `pretty = true` on several, indented. Decimals, \
+              dates and UUIDs become texts, `json.null` becomes null.",
+        examples: &[
+            Example {
+                lua: "json.encode({ 1, 2 })",
+                rhai: "json.encode([1, 2])",
+                result: r#""[1,2]""#,
+            },
+            Example {
+                lua: "json.encode({ a = { 1 } }, { pretty = true })",
+                rhai: "json.encode(#{ a: [1] }, #{ pretty: true })",
+                result: r#""{\n  \"a\": [\n    1\n  ]\n}""#,
+            },
+        ],
         call: HostCall::Now(encode),
     },
 ];
@@ -61,7 +61,61 @@ fn parse(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
 }
 
 fn encode(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
-    text(&args.take(0)).map(Value::Text)
+    let value = args.take(0);
+    let options = args.map(1, "options")?;
+    data::known(&options, &["pretty"])?;
+    let text = text(&value)?;
+    if data::flag(&options, "pretty", false)? {
+        return Ok(Value::from(indented(&text)));
+    }
+    Ok(Value::Text(text))
+}
+
+/// Spreads JSON that stands on one line over several.
+fn indented(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0;
+    let (mut quoted, mut escaped) = (false, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if quoted {
+            out.push(c);
+            quoted = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        match c {
+            '{' | '[' => {
+                out.push(c);
+                depth += 1;
+                if !chars.peek().is_some_and(|next| matches!(next, '}' | ']')) {
+                    new_line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth -= 1;
+                if !out.ends_with(['{', '[']) {
+                    new_line(&mut out, depth);
+                }
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                new_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            _ => {
+                out.push(c);
+                quoted = c == '"';
+            }
+        }
+    }
+    out
+}
+
+fn new_line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
 }
 
 /// Returns a value as JSON text.

@@ -1,6 +1,7 @@
 //! The script API, one file for each namespace. Every language, the reference and the editor stubs walk [`TABLES`].
 
 pub(crate) mod base64;
+mod calendar;
 pub(crate) mod config;
 pub(crate) mod crypto;
 pub(crate) mod csv;
@@ -19,6 +20,7 @@ pub(crate) mod time;
 pub(crate) mod uses;
 pub(crate) mod uuid;
 pub(crate) mod xml;
+mod zone;
 
 use tokio::sync::SemaphorePermit;
 
@@ -127,4 +129,4 @@ fn signature(function: &HostFn) -> String {
 }
 
 #[cfg(test)]
-mod library_tests;
+mod tests;

@@ -11,9 +11,10 @@ use chrono::{
     DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Utc,
 };
 
-use crate::base::{Fault, Map, Value, closest};
+use crate::base::{Fault, Map, Value};
 use crate::contract::Args;
 use crate::script::host::data::refused;
+use crate::script::host::zone;
 use crate::sio;
 
 /// How long a pattern may be.
@@ -32,23 +33,12 @@ pub(crate) enum Moment {
 
 /// Returns the present in a zone.
 pub(crate) fn now(clock: DateTime<Utc>, zone: &str) -> Result<Moment, Fault> {
-    let moment = clock.with_timezone(&zone_of(zone)?).fixed_offset();
+    let moment = clock.with_timezone(&zone::named(zone)?).fixed_offset();
     // What a script sees ends with milliseconds; a hidden rest would make equal moments differ.
     let nanos = moment.nanosecond() / 1_000_000 * 1_000_000;
     Ok(Moment::Zoned(
         moment.with_nanosecond(nanos).unwrap_or(moment),
     ))
-}
-
-fn zone_of(name: &str) -> Result<chrono_tz::Tz, Fault> {
-    name.parse().map_err(|_ignored| {
-        let message = format!("there is no time zone `{}`", name.escape_debug());
-        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        match closest(name, known) {
-            Some(near) => refused(message).hint(format!("Did you mean `{near}`?")),
-            None => refused(message).hint("Use an IANA name such as `Europe/Warsaw`."),
-        }
-    })
 }
 
 impl Moment {
@@ -80,7 +70,7 @@ impl Moment {
         })
     }
 
-    /// Reads a date, a local time or RFC 3339.
+    /// Reads a date, a local time, RFC 3339, or the date of HTTP and mail.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(date) = sio::date_of(text) {
@@ -91,7 +81,7 @@ impl Moment {
         }
         // chrono reads years of any length; the wire has four digits.
         if text.as_bytes().get(4) != Some(&b'-') {
-            return None;
+            return DateTime::parse_from_rfc2822(text).ok().map(Self::Zoned);
         }
         let patterns = [
             "%Y-%m-%dT%H:%M:%S%.f",
@@ -154,13 +144,19 @@ impl Moment {
 
     /// Returns the same moment as the clocks of a zone show it; only a moment of the world has one.
     pub(crate) fn in_zone(self, zone: &str) -> Result<Self, Fault> {
-        let zone = zone_of(zone)?;
+        let zone = zone::named(zone)?;
+        let moment = self.zoned()?;
+        Ok(Self::Zoned(moment.with_timezone(&zone).fixed_offset()))
+    }
+
+    /// Returns the moment of the world, which a time without an offset is not.
+    pub(crate) fn zoned(self) -> Result<DateTime<FixedOffset>, Fault> {
         match self {
-            Self::Zoned(moment) => Ok(Self::Zoned(moment.with_timezone(&zone).fixed_offset())),
-            other => Err(refused(format!(
-                "`{}` has no offset, so it cannot change zones",
-                other.text()
-            ))),
+            Self::Zoned(moment) => Ok(moment),
+            other => {
+                let fault = refused(format!("`{}` has no offset", other.text()));
+                Err(fault.hint("Say where it is: `date.from_zone(moment, zone)`."))
+            }
         }
     }
 
@@ -180,6 +176,11 @@ impl Moment {
             Self::Local(local) => local,
             Self::Zoned(moment) => moment.naive_local(),
         }
+    }
+
+    /// Returns the moment if its year has four digits.
+    pub(crate) fn in_range(self) -> Option<Self> {
+        (0..=9999).contains(&self.date().year()).then_some(self)
     }
 
     /// Returns the moment as ISO 8601 text.

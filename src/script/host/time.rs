@@ -1,20 +1,17 @@
-//! `ctx.time`: the present, by the server's clock, and reading and writing moments.
+//! `ctx.time`: the present, by the server's clock, and waiting. What needs no clock is in `date`.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use crate::base::{Fault, Value};
+use crate::base::{Code, Fault, Millis, Value};
 use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
-use crate::script::host::data;
+use crate::script::host::data::{self, arg, optional};
 use crate::script::host::moment::{self, Moment};
 
 /// The zone when none is given. Never that of the machine: two nodes must agree on the day.
 const DEFAULT_ZONE: &str = "UTC";
 
-const ZONE: Arg = Arg {
-    name: "zone",
-    ty: Type::Text,
-    optional: true,
-};
+const ZONE: Arg = optional("zone", Type::Text);
 
 /// The functions of `ctx.time`.
 pub(crate) const TABLE: &[HostFn] = &[
@@ -48,55 +45,33 @@ pub(crate) const TABLE: &[HostFn] = &[
         call: HostCall::Now(today),
     },
     HostFn {
-        path: "time.parse",
+        path: "time.sleep",
         receiver: Receiver::Ctx,
-        args: &[Arg {
-            name: "text",
-            ty: Type::Text,
-            optional: false,
+        args: &[arg("time", Type::Any)],
+        returns: Type::Nothing,
+        effect: Effect::Read,
+        doc: "Waits for seconds or a duration such as `250ms`, at no cost. What would end after the call's \
+              deadline fails at once with KL-S302, which can be caught.",
+        examples: &[Example {
+            lua: r#"ctx.time.sleep("1ms")"#,
+            rhai: r#"ctx.time.sleep("1ms")"#,
+            result: "null",
         }],
-        returns: Type::Map,
-        effect: Effect::Pure,
-        doc: "Reads a date, a local time or RFC 3339. Without an offset in the text the result has none.",
-        examples: &[
-            Example {
-                lua: r#"ctx.time.parse("2013-09-03T00:00:00").day"#,
-                rhai: r#"ctx.time.parse("2013-09-03T00:00:00").day"#,
-                result: "3",
-            },
-            Example {
-                lua: r#"ctx.time.parse("2013-09-03T10:00:00+02:00").offset"#,
-                rhai: r#"ctx.time.parse("2013-09-03T10:00:00+02:00").offset"#,
-                result: r#""+02:00""#,
-            },
-        ],
-        call: HostCall::Now(parse),
+        call: HostCall::Wait(|call, args| Box::pin(sleep(call, args))),
     },
     HostFn {
-        path: "time.format",
+        path: "time.left",
         receiver: Receiver::Ctx,
-        args: &[
-            Arg {
-                name: "moment",
-                ty: Type::Any,
-                optional: false,
-            },
-            Arg {
-                name: "pattern",
-                ty: Type::Text,
-                optional: false,
-            },
-            ZONE,
-        ],
-        returns: Type::Text,
-        effect: Effect::Pure,
-        doc: "Writes a moment by a pattern of strftime, first moved to a zone if one is given.",
+        args: &[],
+        returns: Type::Number,
+        effect: Effect::Read,
+        doc: "Returns the seconds until the call's deadline.",
         examples: &[Example {
-            lua: r#"ctx.time.format("2013-09-03T22:30:00Z", "%d.%m.%Y %H:%M", "Europe/Warsaw")"#,
-            rhai: r#"ctx.time.format("2013-09-03T22:30:00Z", "%d.%m.%Y %H:%M", "Europe/Warsaw")"#,
-            result: r#""04.09.2013 00:30""#,
+            lua: "ctx.time.left() > 0",
+            rhai: "ctx.time.left() > 0",
+            result: "true",
         }],
-        call: HostCall::Now(format),
+        call: HostCall::Now(left),
     },
 ];
 
@@ -112,21 +87,32 @@ fn now(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     present(call, &mut args).map(Moment::into_value)
 }
 
-/// Returns today's date; `date.today` is the same function.
-pub(crate) fn today(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+fn today(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let today = Moment::Date(present(call, &mut args)?.date());
     Ok(today.into_value())
 }
 
-fn parse(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
-    Moment::take(&mut args, 0, "text").map(Moment::into_value)
+async fn sleep(call: Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+    let millis = data::millis(&args.take(0), "time")?;
+    let time = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    let left = remaining(&call);
+    if time >= left {
+        let message = format!(
+            "{} would end after the deadline, which is in {}",
+            Millis(time.as_millis().try_into().unwrap_or(u64::MAX)),
+            Millis(left.as_millis().try_into().unwrap_or(u64::MAX)),
+        );
+        return Err(Fault::new(Code::WallBudget, message));
+    }
+    tokio::time::sleep(time).await;
+    Ok(Value::Null)
 }
 
-/// Writes a moment; `date.format` is the same function.
-pub(crate) fn format(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
-    let moment = Moment::take(&mut args, 0, "moment")?;
-    let pattern = args.text(1, "pattern")?;
-    let zone = data::optional_text(&mut args, 2, "zone")?;
-    let moment = zone.map_or(Ok(moment), |zone| moment.in_zone(&zone))?;
-    moment.format(&pattern)
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a host function")]
+fn left(call: &Rc<Call>, _args: Args) -> Result<Value, Fault> {
+    Ok(Value::Float(remaining(call).as_secs_f64()))
+}
+
+fn remaining(call: &Call) -> Duration {
+    call.ctx.deadline.saturating_duration_since(Instant::now())
 }

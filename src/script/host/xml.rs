@@ -5,6 +5,7 @@
 
 use crate::base::{Code, Fault, Handle, Text, Value};
 use crate::contract::{Arg, Args, Effect, Example, HostCall, HostFn, Receiver, Type};
+use crate::script::host::data;
 use crate::xml::{self, Limits, Node, XPathResult};
 
 /// The class of a node.
@@ -85,6 +86,16 @@ pub(crate) const TABLE: &[HostFn] = &[
                 rhai: r#"xml.parse(xml.build(#{ name: "a", attributes: #{ x: 1 }, content: ["b & c"] })).text()"#,
                 result: r#""b & c""#,
             },
+            Example {
+                lua: r#"xml.build { name = "p", content = { "rate ", { name = "b", content = "1.22" }, " ]]> <&" } }"#,
+                rhai: r#"xml.build(#{ name: "p", content: ["rate ", #{ name: "b", content: "1.22" }, " ]]> <&"] })"#,
+                result: r#""<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<p>rate <b>1.22</b> ]]&gt; &lt;&amp;</p>""#,
+            },
+            Example {
+                lua: r#"xml.parse(xml.build { name = "m:order", namespace = "urn:m", attributes = { id = 7 }, content = { { name = "m:line", content = "x" } } }):text("//m:line", { m = "urn:m" })"#,
+                rhai: r#"xml.parse(xml.build(#{ name: "m:order", namespace: "urn:m", attributes: #{ id: 7 }, content: [#{ name: "m:line", content: "x" }] })).text("//m:line", #{ m: "urn:m" })"#,
+                result: r#""x""#,
+            },
         ],
         call: HostCall::Now(|_call, args| build(args)),
     },
@@ -97,9 +108,9 @@ pub(crate) const TABLE: &[HostFn] = &[
         doc: "Returns all matches of an XPath expression, for a loop: elements as nodes, texts and \
               attributes as texts.",
         examples: &[Example {
-            lua: r#"#xml.parse("<a><b/><b/></a>"):all("//b")"#,
-            rhai: r#"xml.parse("<a><b/><b/></a>").all("//b").len()"#,
-            result: "2",
+            lua: r#"(function() local all = "" for b in xml.parse("<a><b>1</b><b>2</b></a>"):each("//b") do all ..= b:text() end return all end)()"#,
+            rhai: r#"{ let all = ""; for b in xml.parse("<a><b>1</b><b>2</b></a>").each("//b") { all += b.text(); } all }"#,
+            result: r#""12""#,
         }],
         call: HostCall::Now(|_call, args| each(args)),
     },
@@ -277,35 +288,30 @@ fn parse(mut args: Args) -> Result<Value, Fault> {
             xml::parse_text(text.to_owned(), &Limits::default())
         }
     };
-    let node = read.map_err(|fault| in_script("xml.parse", &fault))?;
+    let node = read.map_err(|fault| data::in_script("xml.parse", &fault))?;
     Ok(Value::Handle(Handle::new(node)))
 }
 
 fn build(mut args: Args) -> Result<Value, Fault> {
     let built = match args.take(0) {
-        Value::Map(description) => xml::build::from_description(&description),
+        Value::Map(description) => {
+            if args.len() > 1 {
+                let fault = wrong("a description of the root has its content within".to_owned());
+                return Err(fault.hint("Give it as `content`."));
+            }
+            xml::build::from_description(&description)
+        }
         root => {
             let root = Args::new(vec![root]).text(0, "root")?;
             let options = args.map(2, "options")?;
-            if let Some(name) = options.names().find(|name| *name != "namespace") {
-                return Err(wrong(format!("`xml.build` has no option `{name}`")));
-            }
-            let namespace = options.get("namespace").and_then(Value::as_str);
-            xml::build::from_value(&root, namespace.unwrap_or_default(), &args.take(1))
+            data::known(&options, &["namespace"])?;
+            let namespace = data::text_option(&options, "namespace")?.unwrap_or_default();
+            xml::build::from_value(&root, &namespace, &args.take(1))
         }
     };
     built
         .map(Value::from)
-        .map_err(|fault| in_script("xml.build", &fault))
-}
-
-/// Makes a fault the script's own: the text a script reads is not the message its caller sent.
-fn in_script(function: &str, fault: &Fault) -> Fault {
-    let own = wrong(format!("{function}: {}", fault.message()));
-    match fault.hint_text() {
-        Some(hint) => own.hint(hint),
-        None => own,
-    }
+        .map_err(|fault| data::in_script("xml.build", &fault))
 }
 
 fn each(args: Args) -> Result<Value, Fault> {

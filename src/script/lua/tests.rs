@@ -291,7 +291,7 @@ fn what_handle_returns_is_refused_unless_it_is_nothing() {
         ("return 'text'", "string"),
         ("return false", "boolean"),
         ("return nil, 'not found'", "string"),
-        ("ctx.time.sleep(1) return 7", "integer"),
+        ("ctx.time.nap(1) return 7", "integer"),
     ] {
         let fault = try_run(code).unwrap_err();
         let kind = with_article(kind);
@@ -617,7 +617,7 @@ fn pcall_catches_host_errors_as_objects() {
             "h KL-K201",
         ),
         (
-            "local ok, v = pcall(function() return ctx.time.sleep(3, 'waited') end) return v",
+            "local ok, v = pcall(function() return ctx.time.nap(3, 'waited') end) return v",
             "waited",
         ),
         (
@@ -904,7 +904,7 @@ async fn median_wait() -> Duration {
         ),
         (
             "scripts/ok.lua",
-            "return service { name = 'ok', handle = function(ctx) ctx.time.sleep(1) end }",
+            "return service { name = 'ok', handle = function(ctx) ctx.time.nap(1) end }",
         ),
     ]);
     world.payload("ok").await;
@@ -950,7 +950,7 @@ fn waiting_costs_no_budget() {
     on_core(async {
         let mut world = World::new(&[(
             "scripts/t.lua",
-            &body("for i = 1, 10 do ctx.time.sleep(30) end"),
+            &body("for i = 1, 10 do ctx.time.nap(30) end"),
         )]);
         world.ctx.limits.cpu_ms = 100;
         world.payload("t").await;
@@ -982,7 +982,7 @@ fn a_host_function_is_charged_to_its_call_but_a_nested_service_is_not() {
 fn a_dropped_call_leaves_the_vm_usable() {
     on_core(async {
         let code =
-            "if ctx.request.input.wait then ctx.time.sleep(100000) end ctx.response.payload.r = 1";
+            "if ctx.request.input.wait then ctx.time.nap(100000) end ctx.response.payload.r = 1";
         let world = World::new(&[("scripts/t.lua", &body(code))]);
         for _ in 0..200 {
             let wait = map(&[("wait", Value::Bool(true))]);
@@ -1002,7 +1002,7 @@ fn a_dropped_call_leaves_the_vm_usable() {
 #[test]
 fn the_vm_of_a_replaced_program_is_freed_and_running_calls_finish_on_it() {
     on_core(async {
-        let old = body("ctx.time.sleep(50) ctx.response.payload.r = 'old'");
+        let old = body("ctx.time.nap(50) ctx.response.payload.r = 'old'");
         let world = World::new(&[("scripts/t.lua", &old)]);
         let running = async {
             let answer = world.call("t", Value::Map(Map::new())).await.unwrap();
@@ -1052,7 +1052,7 @@ fn the_least_used_vm_goes_when_a_core_holds_too_much() {
 
 #[test]
 fn the_deadline_ends_a_call_that_waits_and_one_that_spins() {
-    for code in ["ctx.time.sleep(100000)", "while true do end"] {
+    for code in ["ctx.time.nap(100000)", "while true do end"] {
         on_core(async {
             let mut world = World::new(&[("scripts/t.lua", &body(code))]);
             world.payload_ready().await;
@@ -1092,16 +1092,15 @@ fn six_outgoing_calls_are_under_way_at_once_however_they_are_begun() {
 #[test]
 fn parallel_runs_at_once_and_keeps_the_order() {
     let code = "local a, b, c = parallel {
-            function() return ctx.time.sleep(60, 'a') end,
-            function() return ctx.time.sleep(30, 'b') end,
+            function() return ctx.time.nap(60, 'a') end,
+            function() return ctx.time.nap(30, 'b') end,
             function() return 'c' end }
         ctx.response.payload.r = a .. b .. c";
     let begun = Instant::now();
     assert_eq!(result(code), Value::text("abc"));
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(600), "{took:?}");
-    let code =
-        "local fs = {} for i = 1, 20 do fs[i] = function() return ctx.time.sleep(1, i) end end
+    let code = "local fs = {} for i = 1, 20 do fs[i] = function() return ctx.time.nap(1, i) end end
         ctx.response.payload.r = { parallel(fs) }";
     let list = (1..=20).map(Value::Int).collect::<Vec<_>>();
     assert_eq!(result(code), Value::List(list));
@@ -1355,7 +1354,7 @@ fn plain_search_in_long_texts_agrees_with_the_short_one() {
 fn a_call_dropped_while_it_runs_in_parallel_leaves_the_vm_usable() {
     on_core(async {
         let code = "if ctx.request.input.wait then
-                parallel { function() ctx.time.sleep(100000) end, function() while true do end end }
+                parallel { function() ctx.time.nap(100000) end, function() while true do end end }
             end
             ctx.response.payload.r = 1";
         let world = World::new(&[("scripts/t.lua", &body(code))]);

@@ -757,11 +757,11 @@ async fn median_wait() -> Duration {
         ),
         (
             "scripts/ok.rhai",
-            "service(#{ name: \"ok\" }); fn handle(ctx) { ctx.time.sleep(1); }",
+            "service(#{ name: \"ok\" }); fn handle(ctx) { ctx.time.nap(1); }",
         ),
         (
             "scripts/fine.lua",
-            "return service { name = 'fine', handle = function(ctx) ctx.time.sleep(1) end }",
+            "return service { name = 'fine', handle = function(ctx) ctx.time.nap(1) end }",
         ),
     ]);
     world.payload("fine").await;
@@ -807,7 +807,7 @@ fn waiting_calls_interleave_and_keep_their_own() {
 #[test]
 fn busy_calls_share_the_core_and_are_charged_apart() {
     on_core(async {
-        let code = "let n = 0; for i in 0..200000 { n += i; if i % 50000 == 0 { ctx.time.sleep(1); } } ctx.response.payload.r = n;";
+        let code = "let n = 0; for i in 0..200000 { n += i; if i % 50000 == 0 { ctx.time.nap(1); } } ctx.response.payload.r = n;";
         let world = World::new(&[("scripts/t.rhai", &body(code))]);
         let calls = (0..8).map(|_| world.payload("t"));
         for answer in futures_util::future::join_all(calls).await {
@@ -821,7 +821,7 @@ fn waiting_costs_no_budget_and_a_nested_service_is_not_charged() {
     on_core(async {
         let inner =
             "service(#{ name: \"inner\", cpu: \"2s\" }); fn handle(ctx) { ctx.time.spin(300); }";
-        let code = "for i in 0..10 { ctx.time.sleep(30); } ctx.invoke(\"inner\"); ctx.response.payload.r = 1;";
+        let code = "for i in 0..10 { ctx.time.nap(30); } ctx.invoke(\"inner\"); ctx.response.payload.r = 1;";
         let mut world = World::new(&[
             ("scripts/inner.rhai", inner),
             ("scripts/t.rhai", &body(code)),
@@ -834,7 +834,7 @@ fn waiting_costs_no_budget_and_a_nested_service_is_not_charged() {
 #[test]
 fn dropped_calls_unwind_their_fibers() {
     on_core(async {
-        let code = "if ctx.request.input.wait == true { let node = probe.node(); ctx.time.sleep(100000); } ctx.response.payload.r = 1;";
+        let code = "if ctx.request.input.wait == true { let node = probe.node(); ctx.time.nap(100000); } ctx.response.payload.r = 1;";
         let world = World::new(&[("scripts/t.rhai", &body(code))]);
         for _ in 0..200 {
             let call = world.call("t", map(&[("wait", Value::Bool(true))]));
@@ -851,7 +851,7 @@ fn dropped_calls_unwind_their_fibers() {
 
 #[test]
 fn the_deadline_ends_a_call_that_waits_and_one_that_spins() {
-    for code in ["ctx.time.sleep(100000);", "loop { }"] {
+    for code in ["ctx.time.nap(100000);", "loop { }"] {
         on_core(async {
             let mut world = World::new(&[("scripts/t.rhai", &body(code))]);
             world.ctx.deadline = Instant::now() + Duration::from_millis(50);
@@ -1052,7 +1052,7 @@ fn parallel_runs_at_once_and_keeps_the_order() {
     on_core(async {
         let code = "let base = 10;
             let two = parallel([|| 1, || 2]);
-            let many = parallel([40, 30, 20, 10], |ms| ctx.time.sleep(ms, base + ms));
+            let many = parallel([40, 30, 20, 10], |ms| ctx.time.nap(ms, base + ms));
             ctx.response.payload.r = two + many;";
         let world = World::new(&[("scripts/t.rhai", &body(code))]);
         let begun = Instant::now();

@@ -229,3 +229,43 @@ fn handle(ctx) { parallel([1, 2, 3, 4, 5, 6], |x| ctx.invoke(\"fan\")); }";
         });
     }
 }
+
+#[test]
+fn sleeping_takes_time_and_no_processor_and_never_passes_the_deadline() {
+    on_core(async {
+        let world = World::new(&[
+            (
+                "scripts/a.lua",
+                "return service { name = 'a', handle = function(ctx)
+  ctx.time.sleep(0.05)
+  local ok, e = pcall(ctx.time.sleep, '10m')
+  ctx.response.payload = { code = e.code, message = e.message, left = ctx.time.left() > 20 }
+end }",
+            ),
+            (
+                "scripts/b.rhai",
+                "service(#{ name: \"b\" });
+fn handle(ctx) {
+    ctx.time.sleep(0.05);
+    try { ctx.time.sleep(\"10m\"); } catch (e) {
+        ctx.response.payload = #{ code: e.code, message: e.message, left: ctx.time.left() > 20 };
+    }
+}",
+            ),
+        ]);
+        for name in ["a", "b"] {
+            drop(world.call(name, Value::Null).await);
+            let (begun, used) = (Instant::now(), cpu());
+            let value = world.payload(name).await;
+            let used = cpu().saturating_sub(used);
+            assert!(begun.elapsed().as_millis() >= 50, "{name}");
+            assert!(used.as_millis() < 20, "{name} used {used:?}");
+            let map = value.as_map().unwrap();
+            assert_eq!(map.get("code"), Some(&Value::text("KL-S302")), "{name}");
+            assert_eq!(map.get("left"), Some(&Value::Bool(true)), "{name}");
+            let message = map.get("message").and_then(Value::as_str).unwrap();
+            let start = "10m would end after the deadline, which is in ";
+            assert!(message.starts_with(start), "{name}: {message}");
+        }
+    });
+}

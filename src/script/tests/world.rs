@@ -104,7 +104,7 @@ pub(crate) const TABLE: &[HostFn] = &[
         }),
     ),
     host(
-        "time.sleep",
+        "time.nap",
         Receiver::Ctx,
         Type::Any,
         Effect::Read,

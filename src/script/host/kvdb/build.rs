@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::base::{Code, Fault, Map, Millis, Value, closest};
+use crate::base::{Code, Fault, Map, Value, closest};
 use crate::contract::{Args, Command, HostFn};
+use crate::script::host::data;
 use crate::script::host::kvdb::shape::{self, Shape};
 
 /// A command and how to read its reply.
@@ -44,7 +45,7 @@ pub(super) fn set(mut args: Args) -> Built {
     let mut list = vec![scalar("key", args.take(0))?, scalar("value", args.take(1))?];
     let mut options = Options::of(&mut args, 2, &["ttl", "keepttl", "nx", "xx", "get"])?;
     if let Some(ttl) = options.take("ttl") {
-        list.extend([word("px"), number(millis(&ttl)?)]);
+        list.extend([word("px"), number(data::millis(&ttl, "ttl")?)]);
     }
     options.flags(&["keepttl", "nx", "xx"], &mut list)?;
     let get = options.flag("get", &mut list)?;
@@ -54,7 +55,7 @@ pub(super) fn set(mut args: Args) -> Built {
 
 pub(super) fn expire(mut args: Args) -> Built {
     let key = scalar("key", args.take(0))?;
-    let mut list = vec![key, number(millis(&args.take(1))?)];
+    let mut list = vec![key, number(data::millis(&args.take(1), "ttl")?)];
     let known = ["nx", "xx", "gt", "lt"];
     Options::of(&mut args, 2, &known)?.flags(&known, &mut list)?;
     Ok((command("pexpire", list), shape::plain))
@@ -214,21 +215,6 @@ fn word(word: &'static str) -> Bytes {
 
 fn number(number: i64) -> Bytes {
     Bytes::from(number.to_string())
-}
-
-/// Reads a time to live: seconds, or a duration such as `30s`. Returns milliseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the cast saturates, and no store takes a time that large"
-)]
-fn millis(value: &Value) -> Result<i64, Fault> {
-    let millis = match value {
-        Value::Int(seconds) => seconds.checked_mul(1000),
-        Value::Float(seconds) if seconds.is_finite() => Some((seconds * 1000.0).round() as i64),
-        Value::Text(text) => Millis::parse(text).and_then(|time| i64::try_from(time.0).ok()),
-        _ => None,
-    };
-    millis.ok_or_else(|| wrong("ttl", "seconds or a duration such as `30s`", value))
 }
 
 fn wrong(name: &str, wanted: &str, got: &Value) -> Fault {

@@ -15,6 +15,8 @@ use crate::contract::{
     Arg, Call, Effect, Example, HostCall, HostFn, Receiver, Running, Started, Type,
 };
 
+use crate::script::host::data::{arg, optional};
+
 use build::Built;
 pub(super) use build::{keys, scanned};
 
@@ -40,25 +42,21 @@ macro_rules! table {
     };
 }
 
-const fn arg(name: &'static str, ty: Type, optional: bool) -> Arg {
-    Arg { name, ty, optional }
-}
-
-const KEY: Arg = arg("key", Type::Text, false);
-const KEYS: Arg = arg("keys", Type::Rest, false);
-const VALUE: Arg = arg("value", Type::Any, false);
-const VALUES: Arg = arg("values", Type::Rest, false);
-const PAIRS: Arg = arg("pairs", Type::Rest, false);
-const FIELD: Arg = arg("field", Type::Text, false);
-const FIELDS: Arg = arg("fields", Type::Rest, false);
-const MEMBERS: Arg = arg("members", Type::Rest, false);
-const TTL: Arg = arg("ttl", Type::Any, false);
-const BY: Arg = arg("by", Type::Int, true);
-const COUNT: Arg = arg("count", Type::Int, true);
-const START: Arg = arg("start", Type::Any, true);
-const STOP: Arg = arg("stop", Type::Any, true);
-const CURSOR: Arg = arg("cursor", Type::Text, true);
-const OPTIONS: Arg = arg("options", Type::Map, true);
+const KEY: Arg = arg("key", Type::Text);
+const KEYS: Arg = arg("keys", Type::Rest);
+const VALUE: Arg = arg("value", Type::Any);
+const VALUES: Arg = arg("values", Type::Rest);
+const PAIRS: Arg = arg("pairs", Type::Rest);
+const FIELD: Arg = arg("field", Type::Text);
+const FIELDS: Arg = arg("fields", Type::Rest);
+const MEMBERS: Arg = arg("members", Type::Rest);
+const TTL: Arg = arg("ttl", Type::Any);
+const BY: Arg = optional("by", Type::Int);
+const COUNT: Arg = optional("count", Type::Int);
+const START: Arg = optional("start", Type::Any);
+const STOP: Arg = optional("stop", Type::Any);
+const CURSOR: Arg = optional("cursor", Type::Text);
+const OPTIONS: Arg = optional("options", Type::Map);
 
 table! {
     "kvdb.get" (KEY) -> Any, Read,

@@ -175,10 +175,91 @@ const RESULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "csv.encode",
-        r#"[[{"rate":"1.22","day":3}],["day","rate"]]"#,
+        r#"[[{"rate":"1.22","day":3}],{"columns":["day","rate"]}]"#,
         r#""day,rate\r\n3,1.22\r\n""#,
     ),
     ("csv.encode", r#"[[{"a":"=1"}]]"#, r#""a\r\n'=1\r\n""#),
+    (
+        "csv.encode",
+        r#"[[{"a":"=1"}],{"formulas":true,"quote_all":true,"bom":true}]"#,
+        "\"\u{feff}\\\"a\\\"\\r\\n\\\"=1\\\"\\r\\n\"",
+    ),
+    (
+        "csv.encode",
+        r#"[[{"rate":1,"x":2}],{"columns":["rate"],"names":{"Kurs":"rate"},"delimiter":";"}]"#,
+        r#""Kurs\r\n1\r\n""#,
+    ),
+    (
+        "csv.encode",
+        r#"[[{"a":"ł"}],{"encoding":"windows-1250"}]"#,
+        r#""YQ0Ksw0K""#,
+    ),
+    ("csv.encode", "[[]]", r#""""#),
+    ("csv.parse", r#"[""]"#, "[]"),
+    ("csv.parse", r#"["\n\n"]"#, "[]"),
+    (
+        "csv.parse",
+        r#"["a\n\"x\"",{"header":true}]"#,
+        r#"[{"a":"x"}]"#,
+    ),
+    (
+        "csv.parse",
+        r#"["\ufeffa;b\r\n1;\"x;\n\"\"y\"\"\"\r\n",{"delimiter":";"}]"#,
+        r#"[{"a":"1","b":"x;\n\"y\""}]"#,
+    ),
+    (
+        "csv.parse",
+        r#"["1,2\n3,4",{"header":false}]"#,
+        r#"[["1","2"],["3","4"]]"#,
+    ),
+    (
+        "csv.parse",
+        r#"["1,2",{"header":false,"columns":["a","b"]}]"#,
+        r#"[{"a":"1","b":"2"}]"#,
+    ),
+    (
+        "csv.parse",
+        r#"["Kurs,x,Dzień\n1.22,-,3",{"names":{"Kurs":"rate","Dzień":"day"},"columns":["day","rate"]}]"#,
+        r#"[{"day":"3","rate":"1.22"}]"#,
+    ),
+    (
+        "json.encode",
+        r#"[{"a":[],"b":{"c":"{\"[,:"},"d":[1,{}]},{"pretty":true}]"#,
+        r#""{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"{\\\"[,:\"\n  },\n  \"d\": [\n    1,\n    {}\n  ]\n}""#,
+    ),
+    ("decimal.abs", r#"["-1.20"]"#, r#""1.20""#),
+    ("decimal.min", r#"["2","-3"]"#, r#""-3""#),
+    ("decimal.max", r#"["2","-3"]"#, r#""2""#),
+    ("decimal.sum", "[[]]", r#""0""#),
+    ("decimal.sum", r#"[["0.1","0.2",1]]"#, r#""1.3""#),
+    (
+        "decimal.parse",
+        r#"["-1 234,5",{"point":",","group":" "}]"#,
+        r#""-1234.5""#,
+    ),
+    (
+        "decimal.parse",
+        r#"["1234,50",{"point":",","group":"."}]"#,
+        r#""1234.50""#,
+    ),
+    (
+        "decimal.format",
+        r#"["-1234567.885",{"places":2,"group":","}]"#,
+        r#""-1,234,567.89""#,
+    ),
+    ("decimal.format", r#"["-0.001",{"places":2}]"#, r#""0.00""#),
+    ("decimal.format", r#"["100"]"#, r#""100""#),
+    (
+        "date.week",
+        r#"["2013-01-01"]"#,
+        r#"{"year":2013,"week":1}"#,
+    ),
+    ("date.cmp", r#"["2013-09-03","2013-09-04"]"#, "-1"),
+    (
+        "date.cmp",
+        r#"["2013-09-03T10:00:00.001Z","2013-09-03T10:00:00Z"]"#,
+        "1",
+    ),
     ("base64.encode", r#"["Kladka"]"#, r#""S2xhZGth""#),
     ("base64.encode", r#"["a?>",{"url_safe":true}]"#, r#""YT8-""#),
     ("base64.encode", r#"["a"]"#, r#""YQ==""#),
@@ -245,12 +326,12 @@ const RESULTS: &[(&str, &str, &str)] = &[
         r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
     ),
     (
-        "time.parse",
+        "date.parse",
         r#"["2013-09-03T00:00:00"]"#,
         r#"{"year":2013,"month":9,"day":3,"weekday":2,"hour":0,"minute":0,"second":0,"millisecond":0,"text":"2013-09-03T00:00:00"}"#,
     ),
     (
-        "time.parse",
+        "date.parse",
         r#"["2013-09-03T10:00:00.250+02:00"]"#,
         r#"{"year":2013,"month":9,"day":3,"weekday":2,"hour":10,"minute":0,"second":0,"millisecond":250,"unix":1378195200,"offset":"+02:00","text":"2013-09-03T10:00:00.250+02:00"}"#,
     ),
@@ -270,12 +351,7 @@ const RESULTS: &[(&str, &str, &str)] = &[
         r#"{"year":2013,"month":9,"day":4,"weekday":3,"text":"2013-09-04"}"#,
     ),
     (
-        "date.today",
-        r#"["America/New_York"]"#,
-        r#"{"year":2013,"month":9,"day":3,"weekday":2,"text":"2013-09-03"}"#,
-    ),
-    (
-        "time.format",
+        "date.format",
         r#"["2013-09-03T22:30:00Z","%d.%m.%Y %H:%M","Europe/Warsaw"]"#,
         r#""04.09.2013 00:30""#,
     ),
@@ -303,26 +379,113 @@ fn functions_return_what_the_table_says() {
     }
 }
 
+/// Function, arguments, the text of the moment.
+const MOVES: &[(&str, &str, &str)] = &[
+    ("date.add", r#"["2013-01-31",1,"months"]"#, "2013-02-28"),
+    ("date.add", r#"["2012-02-29",1,"years"]"#, "2013-02-28"),
+    ("date.add", r#"["2013-03-31",-1,"months"]"#, "2013-02-28"),
+    ("date.add", r#"["2013-12-31",1,"days"]"#, "2014-01-01"),
+    (
+        "date.add",
+        r#"["2013-09-03T23:59:59",1,"seconds"]"#,
+        "2013-09-04T00:00:00",
+    ),
+    (
+        "date.add",
+        r#"["2013-09-03T10:00:00+02:00",-1,"weeks"]"#,
+        "2013-08-27T10:00:00+02:00",
+    ),
+    // Across the change of clocks: a day later at the same time, or 24 hours later.
+    (
+        "date.add",
+        r#"["2013-10-26T12:00:00+02:00",1,"days","Europe/Warsaw"]"#,
+        "2013-10-27T12:00:00+01:00",
+    ),
+    (
+        "date.add",
+        r#"["2013-10-26T12:00:00+02:00",24,"hours","Europe/Warsaw"]"#,
+        "2013-10-27T11:00:00+01:00",
+    ),
+    (
+        "date.add",
+        r#"["2013-03-30T02:30:00+01:00",1,"days","Europe/Warsaw"]"#,
+        "2013-03-31T03:30:00+02:00",
+    ),
+    (
+        "date.add",
+        r#"["2013-10-26T12:00:00+02:00",1,"days"]"#,
+        "2013-10-27T12:00:00+02:00",
+    ),
+    ("date.start_of", r#"["2013-09-04","weeks"]"#, "2013-09-02"),
+    ("date.start_of", r#"["2013-09-04","years"]"#, "2013-01-01"),
+    (
+        "date.start_of",
+        r#"["2013-09-04T10:20:30.5","minutes"]"#,
+        "2013-09-04T10:20:00",
+    ),
+    (
+        "date.start_of",
+        r#"["2013-09-04T10:20:30+02:00","days"]"#,
+        "2013-09-04T00:00:00+02:00",
+    ),
+    (
+        "date.start_of",
+        r#"["2018-11-04T12:00:00Z","days","America/Sao_Paulo"]"#,
+        "2018-11-04T01:00:00-02:00",
+    ),
+    // The second of two hours from two to three.
+    (
+        "date.start_of",
+        r#"["2013-10-27T01:30:00Z","hours","Europe/Warsaw"]"#,
+        "2013-10-27T02:00:00+01:00",
+    ),
+    ("date.end_of", r#"["2013-09-04","weeks"]"#, "2013-09-08"),
+    ("date.end_of", r#"["2013-12-04","years"]"#, "2013-12-31"),
+    (
+        "date.end_of",
+        r#"["2013-02-04T10:20:30","months"]"#,
+        "2013-02-28T23:59:59.999",
+    ),
+    (
+        "date.end_of",
+        r#"["2013-10-27T00:00:00+02:00","days","Europe/Warsaw"]"#,
+        "2013-10-27T23:59:59.999+01:00",
+    ),
+    (
+        "date.end_of",
+        r#"["2013-03-31T00:30:00Z","hours","Europe/Warsaw"]"#,
+        "2013-03-31T01:59:59.999+01:00",
+    ),
+    (
+        "date.to_zone",
+        r#"["2013-09-03T10:00:00Z","Asia/Kolkata"]"#,
+        "2013-09-03T15:30:00+05:30",
+    ),
+    (
+        "date.from_zone",
+        r#"["2013-09-03","Asia/Kolkata"]"#,
+        "2013-09-03T00:00:00+05:30",
+    ),
+    ("date.from_unix", "[-1]", "1969-12-31T23:59:59Z"),
+    (
+        "date.parse",
+        r#"["Wed, 04 Sep 2013 00:30:00 +0200"]"#,
+        "2013-09-04T00:30:00+02:00",
+    ),
+    (
+        "date.parse",
+        r#"[{"year":2013,"month":9,"day":3,"hour":1}]"#,
+        "2013-09-03T01:00:00",
+    ),
+];
+
 #[test]
 fn dates_move_by_the_calendar() {
-    for (args, expected) in [
-        (r#"["2013-01-31",1,"months"]"#, "2013-02-28"),
-        (r#"["2012-02-29",1,"years"]"#, "2013-02-28"),
-        (r#"["2013-03-31",-1,"months"]"#, "2013-02-28"),
-        (r#"["2013-12-31",1,"days"]"#, "2014-01-01"),
-        (
-            r#"["2013-09-03T23:59:59",1,"seconds"]"#,
-            "2013-09-04T00:00:00",
-        ),
-        (
-            r#"["2013-09-03T10:00:00+02:00",-1,"weeks"]"#,
-            "2013-08-27T10:00:00+02:00",
-        ),
-    ] {
-        let moved = run("date.add", args).unwrap();
+    for (path, args, expected) in MOVES {
+        let moved = run(path, args).unwrap();
         assert!(
             moved.ends_with(&format!(r#""text":"{expected}"}}"#)),
-            "{args}: {moved}"
+            "{path}{args}: {moved}"
         );
     }
 }
@@ -346,14 +509,115 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ),
     (
         "csv.encode",
-        r#"[[{"a":[1]}]]"#,
-        "csv.encode: column `a` holds a list",
+        r#"[[{"a":1},{"a":[1]}]]"#,
+        "csv.encode: row 2: column `a` holds a list",
     ),
     (
         "csv.encode",
-        r#"[[],"a"]"#,
-        "argument `columns` must be a list of texts, got text",
+        r#"[[],{"columns":"a"}]"#,
+        "option `columns` must be a list of texts, got text",
     ),
+    ("csv.encode", r#"[[],{"column":[]}]"#, "no option `column`"),
+    ("csv.encode", "[[[1]]]", "do not name their columns"),
+    ("csv.encode", r#"["a"]"#, "must be a list of rows, got text"),
+    (
+        "csv.encode",
+        r#"[[[1]],{"columns":["a","b"]}]"#,
+        "row 1: 1 cells under 2 columns",
+    ),
+    (
+        "csv.encode",
+        r#"[[{"a":"日"}],{"encoding":"windows-1250"}]"#,
+        "windows-1250 cannot hold all of this text",
+    ),
+    (
+        "csv.encode",
+        r#"[[{"a":"x"}],{"encoding":"utf-16"}]"#,
+        "UTF-16LE cannot hold",
+    ),
+    (
+        "csv.parse",
+        r#"["a,b\n1,2\n\n3\n"]"#,
+        "csv.parse: CSV, line 4: a row of 1 cells under 2 columns",
+    ),
+    (
+        "csv.parse",
+        r#"["a,b\n1,\"2\n3,4\n5,6\n"]"#,
+        "csv.parse: CSV, line 2: a quote in this row is never closed",
+    ),
+    (
+        "csv.parse",
+        r#"["a,b\n1,2",{"columns":["rate"],"names":{"Kurs":"rate"}}]"#,
+        "the header lacks the column `Kurs`",
+    ),
+    (
+        "csv.parse",
+        r#"["1,2,3",{"columns":["a"],"header":false}]"#,
+        "the rows have 3 cells, and 1 columns are named",
+    ),
+    (
+        "csv.parse",
+        r#"["a",{"delimiter":"||"}]"#,
+        "must be one ASCII character, got `||`",
+    ),
+    ("csv.parse", r#"["a",{"quote":","}]"#, "are the same"),
+    (
+        "csv.parse",
+        r#"["a",{"encoding":"x"}]"#,
+        "there is no encoding `x`",
+    ),
+    (
+        "csv.parse",
+        r#"["a",{"bom":true}]"#,
+        "there is no option `bom`",
+    ),
+    (
+        "csv.parse",
+        r#"["a",{"names":["x"]}]"#,
+        "`names` must be a table",
+    ),
+    ("json.encode", r#"[1,{"prety":true}]"#, "no option `prety`"),
+    (
+        "crypto.sha256",
+        r#"["a","hexa"]"#,
+        "there is no encoding `hexa`",
+    ),
+    (
+        "decimal.sum",
+        r#"[["1","x"]]"#,
+        "member 2 of `values` must be a decimal",
+    ),
+    (
+        "decimal.sum",
+        r#"["1"]"#,
+        "must be a list of decimals, got text",
+    ),
+    (
+        "decimal.parse",
+        r#"["1.23.456",{"point":",","group":"."}]"#,
+        "is no such number",
+    ),
+    ("decimal.parse", r#"["1,5"]"#, "`1,5` is no such number"),
+    ("decimal.parse", r#"["1,5",{"group":"."}]"#, "must differ"),
+    ("decimal.parse", r#"["1e5"]"#, "is no such number"),
+    ("date.http", r#"["2013-09-03T10:00:00"]"#, "has no offset"),
+    (
+        "date.from_zone",
+        r#"["2013-09-03T10:00:00Z","UTC"]"#,
+        "has an offset already",
+    ),
+    (
+        "date.start_of",
+        r#"["2013-09-03","hours"]"#,
+        "has no time of day",
+    ),
+    (
+        "date.start_of",
+        r#"["2013-09-03","month"]"#,
+        "no unit `month`",
+    ),
+    ("date.from_unix", "[1e15]", "not in the years"),
+    ("date.from_unix", r#"["x"]"#, "must be a number, got text"),
     ("base64.decode", r#"["*"]"#, "the text is not base64"),
     (
         "base64.encode",
@@ -465,7 +729,7 @@ fn a_moment_passes_through_a_script_unchanged() {
         "2013-09-03T10:20:30",
         "2013-09-03T10:20:30.250+02:00",
     ] {
-        let parsed = run("time.parse", &format!(r#"["{text}"]"#)).unwrap();
+        let parsed = run("date.parse", &format!(r#"["{text}"]"#)).unwrap();
         let back = run("date.add", &format!(r#"[{parsed},0,"days"]"#)).unwrap();
         assert_eq!(parsed, back);
     }
@@ -488,6 +752,38 @@ fn fresh_values_differ_and_have_their_shape() {
         run("crypto.random", "[16]").unwrap(),
     );
     assert!(one != other && one.len() == 34, "{one}");
+}
+
+#[test]
+fn csv_is_read_in_the_encoding_that_it_says_or_is_told() {
+    let polish = Value::Bytes(vec![b'a', b'\n', 0xb3].into());
+    let mut options = crate::base::Map::new();
+    options.set("encoding", Value::text("windows-1250"));
+    let rows = run_values("csv.parse", vec![polish.clone(), Value::Map(options)]).unwrap();
+    assert_eq!(
+        format!("{rows:?}"),
+        format!(
+            "{:?}",
+            json_read::read(r#"[{"a":"ł"}]"#.as_bytes()).unwrap()
+        )
+    );
+    let fault = run_values("csv.parse", vec![polish]).unwrap_err();
+    assert_eq!(fault.message(), "csv.parse: CSV, line 2: not UTF-8");
+    let wide: Vec<u8> = "\u{feff}a\tb\nł\t1"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let mut options = crate::base::Map::new();
+    options.set("delimiter", Value::text("\t"));
+    let rows = run_values(
+        "csv.parse",
+        vec![Value::Bytes(wide.into()), Value::Map(options)],
+    )
+    .unwrap();
+    assert_eq!(
+        rows,
+        json_read::read(r#"[{"a":"ł","b":"1"}]"#.as_bytes()).unwrap()
+    );
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Tests of the script API that need no script.
+
+mod libraries;
