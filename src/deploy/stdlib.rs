@@ -3,8 +3,47 @@
 /// The shipped modules: path and text. One line for each file of `stdlib/`; a test compares the
 /// two.
 pub(crate) const EMBEDDED: &[(&str, &str)] = &[
+    (
+        "stdlib/collections.lua",
+        include_str!("../../stdlib/collections.lua"),
+    ),
+    (
+        "stdlib/collections.rhai",
+        include_str!("../../stdlib/collections.rhai"),
+    ),
     ("stdlib/dates.lua", include_str!("../../stdlib/dates.lua")),
     ("stdlib/dates.rhai", include_str!("../../stdlib/dates.rhai")),
+    ("stdlib/fanout.lua", include_str!("../../stdlib/fanout.lua")),
+    (
+        "stdlib/fanout.rhai",
+        include_str!("../../stdlib/fanout.rhai"),
+    ),
+    (
+        "stdlib/mapping.lua",
+        include_str!("../../stdlib/mapping.lua"),
+    ),
+    (
+        "stdlib/mapping.rhai",
+        include_str!("../../stdlib/mapping.rhai"),
+    ),
+    ("stdlib/retry.lua", include_str!("../../stdlib/retry.lua")),
+    ("stdlib/retry.rhai", include_str!("../../stdlib/retry.rhai")),
+    (
+        "stdlib/strings.lua",
+        include_str!("../../stdlib/strings.lua"),
+    ),
+    (
+        "stdlib/strings.rhai",
+        include_str!("../../stdlib/strings.rhai"),
+    ),
+    (
+        "stdlib/validation.lua",
+        include_str!("../../stdlib/validation.lua"),
+    ),
+    (
+        "stdlib/validation.rhai",
+        include_str!("../../stdlib/validation.rhai"),
+    ),
 ];
 
 #[cfg(test)]

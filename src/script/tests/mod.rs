@@ -2,6 +2,7 @@
 
 mod leaks;
 mod panics;
+mod stdlib;
 mod uses;
 pub(crate) mod world;
 
@@ -267,5 +268,42 @@ fn handle(ctx) {
             let start = "10m would end after the deadline, which is in ";
             assert!(message.starts_with(start), "{name}: {message}");
         }
+    });
+}
+
+#[test]
+fn a_failure_names_the_fields_at_fault() {
+    on_core(async {
+        let world = World::new(&[
+            (
+                "scripts/a.lua",
+                "return service { name = 'a', handle = function(ctx)
+  ctx.fail { status = 400, message = 'no', errors = { { pointer = '/a~1b/0', message = 'is missing' } } }
+end }",
+            ),
+            (
+                "scripts/b.rhai",
+                "service(#{ name: \"b\" });
+fn handle(ctx) {
+    ctx.fail(#{ status: 400, message: \"no\", errors: [#{ pointer: \"/a~1b/0\", message: \"is missing\" }] });
+}",
+            ),
+            (
+                "scripts/c.lua",
+                "return service { name = 'c', handle = function(ctx)
+  ctx.fail { status = 400, errors = { 'is missing' } }
+end }",
+            ),
+        ]);
+        for name in ["a", "b"] {
+            let fault = world.fault(name).await;
+            let told = fault.told().errors;
+            assert_eq!(told.len(), 1, "{name}");
+            assert_eq!(told[0].pointer(), "/a~1b/0", "{name}");
+            assert_eq!(told[0].detail, "is missing", "{name}");
+        }
+        let fault = world.fault("c").await;
+        assert_eq!(fault.code(), Code::ScriptArgument);
+        assert!(fault.message().contains("list of tables"), "{fault}");
     });
 }
