@@ -42,7 +42,7 @@ pub(crate) fn tables() -> Vec<&'static [HostFn]> {
     own.chain(KINDS.iter().map(|kind| kind.ops())).collect()
 }
 
-/// The script languages, each with all host functions: those of the namespaces and those of the kinds.
+/// The script languages, each with all host functions.
 pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
     let tables = tables();
     vec![

@@ -32,6 +32,7 @@ mod enmasse;
 mod admin;
 mod kinds;
 mod stubs;
+mod testing;
 pub mod server;
 mod check;
 pub mod cli;

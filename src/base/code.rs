@@ -170,6 +170,10 @@ codes! {
     UndeclaredUse       = "S403", 500, Forbidden,   "Use not declared";
     UnknownService      = "S404", 404, NotFound,    "No such service";
     ServiceGone         = "S503", 503, Unexpected,  "Service not available";
+    // T: tests
+    TestFailed          = "T100", 500, Invalid,     "Test failed";
+    NotMocked           = "T101", 500, Invalid,     "Call not mocked";
+    NoTests             = "T404", 404, NotFound,    "No tests found";
     // X: ourselves
     Storage             = "X100", 503, Unexpected,  "Storage failed";
     Internal            = "X500", 500, Unexpected,  "Unexpected failure";

@@ -46,7 +46,7 @@ impl Api {
     /// Takes the host functions.
     pub(crate) fn new(tables: Vec<&'static [HostFn]>) -> Self {
         Self {
-            kinds: host::outgoing::kinds(&tables),
+            kinds: host::outgoing::kinds(&tables, host::outgoing::CONNECTIONS),
             functions: tables.into_iter().flatten().collect(),
         }
     }

@@ -75,6 +75,8 @@ pub(super) enum Command {
         /// The code, with or without KL-
         code: String,
     },
+    /// Run the project's tests, with no server
+    Test(TestArgs),
     /// Print the version
     Version,
     /// Deploy files or archives (.lua, .rhai, .zip, .tar.gz)
@@ -108,6 +110,15 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE", required_unless_present = "export")]
         import: Option<PathBuf>,
     },
+}
+
+#[derive(Args)]
+pub(super) struct TestArgs {
+    /// Only tests whose file or name holds this text
+    pub(super) filter: Option<String>,
+    /// Write the golden files anew
+    #[arg(long)]
+    pub(super) update: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -42,8 +42,16 @@ const RATES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Its scripts in Lua.
+/// Its scripts in Lua, and their tests.
 const LUA: &[(&str, &str)] = &[
+    (
+        "tests/get_rate.cases.yaml",
+        include_str!("../../tests/get_rate.cases.yaml"),
+    ),
+    (
+        "tests/update_cache_test.lua",
+        include_str!("../../tests/update_cache_test.lua"),
+    ),
     (
         "scripts/linuxjournal/get_rate.lua",
         include_str!("../../scripts/linuxjournal/get_rate.lua"),
@@ -60,6 +68,14 @@ const LUA: &[(&str, &str)] = &[
 
 /// Its scripts in Rhai. The repository has them beside those in Lua; a project of its own has them in their place.
 const RHAI: &[(&str, &str)] = &[
+    (
+        "tests/get_rate.cases.yaml",
+        include_str!("../../tests/rhai/get_rate.cases.yaml"),
+    ),
+    (
+        "tests/update_cache_test.rhai",
+        include_str!("../../tests/rhai/update_cache_test.rhai"),
+    ),
     (
         "scripts/linuxjournal/get_rate.rhai",
         include_str!("../../scripts/rhai/linuxjournal/get_rate.rhai"),

@@ -1,4 +1,5 @@
-//! The command line: a client of the admin API. Only `dev`, `start`, `init`, `check` and `config validate` work on files.
+//! The command line: a client of the admin API. Only `dev`, `start`, `init`, `check`, `test` and `config validate` work
+//! on files.
 
 mod args;
 mod check;
@@ -13,6 +14,7 @@ mod out;
 mod server;
 mod service;
 mod stubs;
+mod test;
 
 use std::process::ExitCode;
 
@@ -90,6 +92,7 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         }
         Command::Stubs => stubs::run(global, out),
         Command::Explain { code } => explain::run(&code, out),
+        Command::Test(args) => test::run(global, &args, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
             out.document(&version, |_| {

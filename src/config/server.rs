@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ByteSize, Code, Fault, Millis, closest, with_article};
 use crate::config::broken_toml::broken_toml;
 use crate::config::{Environment, Project};
+use crate::contract::Limits;
 
 /// The bootstrap settings. Every key can be set by the environment: `[listen] services` ← `KLADKA_LISTEN_SERVICES`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -231,6 +232,15 @@ impl ServerConfig {
             }
         };
         Self::read(&text, environment)
+    }
+
+    /// Returns the bounds of every call.
+    pub fn call_limits(&self) -> Limits {
+        Limits {
+            cpu_ms: self.limits.script_cpu.0,
+            memory: self.limits.script_memory.as_usize(),
+            ..Limits::default()
+        }
     }
 
     fn read(text: &str, environment: &Environment) -> Result<Self, Fault> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Fault, ServiceName};
-use crate::contract::{Declaration, Engine, SourceSet};
+use crate::contract::{Declaration, Engine, Entry, SourceSet};
 use crate::deploy::load::{Image, Loader};
 use crate::deploy::options::Options;
 use crate::deploy::scan::Scanner;
@@ -16,6 +16,8 @@ pub(crate) struct Examined {
     pub(crate) set: Arc<SourceSet>,
     /// The files that loaded, each with what its services declare.
     pub(crate) files: BTreeMap<String, Vec<Arc<Declaration>>>,
+    /// The services of these files, each of revision 1.
+    pub(crate) entries: Vec<Arc<Entry>>,
     /// What is wrong, file by file.
     pub(crate) faults: Vec<Fault>,
 }
@@ -42,6 +44,18 @@ pub(crate) async fn examine(
     let mut faults = scan.list;
     faults.extend(scan.broken.into_values());
     faults.extend(prepared.problems.into_values().flatten());
+    let loaded = &prepared.image.loaded;
+    let entries = loaded.iter().flat_map(|(path, file)| {
+        file.services.iter().map(move |service| {
+            Arc::new(Entry {
+                service: Arc::clone(service),
+                revision: 1,
+                path: path.clone(),
+                direct: Arc::default(),
+            })
+        })
+    });
+    let entries = entries.collect();
     let files = prepared.image.loaded.into_iter().map(|(path, file)| {
         let declared = file.services.iter();
         let declared = declared.map(|service| Arc::clone(service.declaration()));
@@ -50,6 +64,7 @@ pub(crate) async fn examine(
     Ok(Examined {
         set: prepared.image.set,
         files: files.collect(),
+        entries,
         faults,
     })
 }

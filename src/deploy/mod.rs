@@ -40,3 +40,4 @@ pub(crate) use examine::{Examined, examine};
 pub(crate) use operations::Siblings;
 pub(crate) use options::Options;
 pub(crate) use report::{Origin, Outcome, Report, ServiceInfo, Which};
+pub(crate) use sources::with_file;

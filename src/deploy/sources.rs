@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::{Code, Fault, Place};
 use crate::contract::{Source, SourceSet};
 use crate::deploy::digest::sha256;
+use crate::deploy::options::Limits;
 
 /// Sources by their path relative to the project.
 pub(crate) type Files = BTreeMap<String, Arc<Source>>;
@@ -28,6 +29,19 @@ pub(crate) fn source(
         text,
         sha256,
     }))
+}
+
+/// Returns a set with one more file, which is no part of the project's services: a test of them.
+pub(crate) fn with_file(
+    set: &SourceSet,
+    path: &str,
+    bytes: Vec<u8>,
+) -> Result<Arc<SourceSet>, Fault> {
+    let mut files = set.by_path.clone();
+    let limit = Limits::default().source;
+    let made = source(path, &module_name(path), bytes, limit)?;
+    files.insert(path.to_owned(), made);
+    Ok(source_set(files))
 }
 
 /// Returns the fault of a source that is too large.

@@ -15,7 +15,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::{ByteSize, Code, Fault, SystemClock};
+use crate::base::{ByteSize, Clock, Code, Fault, SystemClock};
 use crate::contract::KeyValue;
 use crate::tasks::Tasks;
 
@@ -69,6 +69,11 @@ pub(crate) fn open(
         return Ok(Arc::new(store));
     }
     Ok(Arc::new(Redis::open(url, tasks)?))
+}
+
+/// Makes an empty embedded store whose content goes with it: that of one test.
+pub(crate) fn in_memory(clock: Arc<dyn Clock>) -> Arc<dyn KeyValue> {
+    Arc::new(Embedded::in_memory(MEMORY, clock))
 }
 
 fn memory_option(options: &str) -> Result<ByteSize, Fault> {

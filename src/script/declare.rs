@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Code, Fault, Place, Value};
-use crate::contract::{Declaration, HostFn, Loaded, Service, Source, SourceSet};
+use crate::contract::{Declaration, Loaded, Service, Source, SourceSet};
+use crate::script::Api;
 use crate::script::diagnostic;
 use crate::script::host::uses;
 use crate::script::program::Program;
@@ -46,7 +47,7 @@ pub(crate) trait Loading {
     type Kept;
 
     /// Returns the script API.
-    fn tables(&self) -> &Arc<[&'static [HostFn]]>;
+    fn api(&self) -> &Arc<Api>;
 
     /// Compiles a file and runs its top level.
     fn attempt(
@@ -87,8 +88,8 @@ pub(crate) fn load<L: Loading>(
         .into_iter()
         .enumerate()
         .map(|(index, declaration)| {
-            let (tables, used) = (Arc::clone(language.tables()), Arc::clone(&used));
-            let program = Program::new(tables, used, source, declaration);
+            let (api, used) = (Arc::clone(language.api()), Arc::clone(&used));
+            let program = Program::new(api, used, source, declaration);
             language.serve(&tried.kept, index, program)
         });
     Ok(Loaded {
@@ -139,14 +140,14 @@ fn declarations<L: Loading>(
     let mut faults = Vec::new();
     let mut found: Vec<Declaration> = Vec::new();
     for one in read {
-        let line = heading(source, one.line);
+        let line = heading(source, one.line, language.api().word());
         let place = Place::new(source.path.as_str(), line, 0);
         let problems = one.problems.iter().cloned();
         faults.extend(problems.map(|fault| locate(fault, source, line)));
         let raw = one.raw.clone().map_err(|fault| vec![fault]);
         match raw.and_then(|raw| sio::declare(&raw, place, L::LANGUAGE)) {
             Ok(mut declaration) => {
-                let strange = uses::unknown_kinds(language.tables(), &declaration);
+                let strange = uses::unknown_kinds(&language.api().tables, &declaration);
                 faults.extend(strange.into_iter().map(|fault| locate(fault, source, line)));
                 if declaration.doc.is_empty() {
                     declaration.doc = doc_above(source, one.doc_below.unwrap_or(line));
@@ -170,11 +171,11 @@ fn declarations<L: Loading>(
     }
 }
 
-/// Returns the line with the word `service` of a declaration that Luau puts at `line`.
-fn heading(source: &Source, line: u32) -> u32 {
+/// Returns the line with the word of a declaration, such as `service`, that Luau puts at `line`.
+fn heading(source: &Source, line: u32, word: &str) -> u32 {
     let upto = (1..).zip(source.text.lines()).take(line as usize);
     let starts = |text: &str| {
-        let mut parts = text.split("service").skip(1);
+        let mut parts = text.split(word).skip(1);
         parts.any(|rest| rest.trim_start().starts_with(['{', '(']))
     };
     upto.filter(|(_, text)| starts(text))

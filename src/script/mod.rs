@@ -4,6 +4,7 @@
 //! services; `meter` bounds what one call may use of its core, `poll` keeps to it; `conduct` finds the programs that
 //! hold their core for long; `lua/` runs Luau, `rhai/` runs Rhai.
 
+mod api;
 mod conduct;
 pub(crate) mod context;
 mod declare;
@@ -23,6 +24,8 @@ mod tests;
 use std::rc::Rc;
 
 use crate::contract::Core;
+
+pub(crate) use api::{Api, Declares};
 
 /// Frees what a core keeps for services that no longer exist. Cheap; the core calls it after a deployment.
 pub(crate) fn sweep(core: &Rc<Core>) {

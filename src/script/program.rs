@@ -10,8 +10,9 @@ use tokio::sync::Semaphore;
 
 use crate::base::{Code, Fault, LocalBoxFuture, Value};
 use crate::contract::{
-    Answer, Call, Core, Ctx, Declaration, Handover, HostFn, Placement, Service, Source, SourceSet,
+    Answer, Call, Core, Ctx, Declaration, Handover, Placement, Service, Source, SourceSet,
 };
+use crate::script::Api;
 use crate::script::conduct::Conduct;
 use crate::script::diagnostic;
 use crate::script::host;
@@ -22,7 +23,7 @@ pub(crate) struct Program {
     /// Tells programs apart.
     pub(crate) id: u64,
     /// The script API.
-    pub(crate) tables: Arc<[&'static [HostFn]]>,
+    pub(crate) api: Arc<Api>,
     /// The sources that its file needs, and no others.
     pub(crate) set: Arc<SourceSet>,
     /// Its file.
@@ -35,7 +36,7 @@ pub(crate) struct Program {
 impl Program {
     /// Makes a program of a file that was tried.
     pub(crate) fn new(
-        tables: Arc<[&'static [HostFn]]>,
+        api: Arc<Api>,
         set: Arc<SourceSet>,
         source: &Arc<Source>,
         declaration: Declaration,
@@ -43,7 +44,7 @@ impl Program {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            tables,
+            api,
             set,
             source: Arc::clone(source),
             conduct: Conduct::new(declaration.is_long()),

@@ -13,7 +13,7 @@ use crate::base::{Clock, Code, Fault, SystemClock};
 use crate::config::interpolate::Variables;
 use crate::config::{Environment, Project, ServerConfig, UserSettings};
 use crate::connect::http::{self, Fallback, HttpLimits, Shared, State, Threads, Timeouts};
-use crate::contract::{Dispatch, KeyValue, Limits, Ports};
+use crate::contract::{Dispatch, KeyValue, Ports};
 use crate::deploy::{Deployer, Options, Parts as DeployParts};
 use crate::gateway::Gateway;
 use crate::kinds::{FORMATS, KINDS, engines};
@@ -186,7 +186,7 @@ impl Ground {
             dispatch: dispatch.clone(),
             registry: Arc::clone(registry),
             ports,
-            limits: self.limits(),
+            limits: self.config.call_limits(),
         }
     }
 
@@ -261,15 +261,6 @@ impl Ground {
         kvdb::open(&self.config.kvdb.url, &self.data, durability, &self.tasks)
     }
 
-    fn limits(&self) -> Limits {
-        let limits = &self.config.limits;
-        Limits {
-            cpu_ms: limits.script_cpu.0,
-            memory: limits.script_memory.as_usize(),
-            ..Limits::default()
-        }
-    }
-
     fn plane(
         &self,
         registry: &Arc<Registry>,
@@ -279,7 +270,7 @@ impl Ground {
         let gateway = Gateway {
             registry: Arc::clone(registry),
             ports: Arc::clone(ports),
-            limits: self.limits(),
+            limits: self.config.call_limits(),
             open: self.mode == Mode::Dev,
         };
         let fallback = Fallback::new(FORMATS)?;

@@ -2,7 +2,9 @@
 
 mod logging;
 mod metrics;
+mod record;
 mod text;
 
 pub(crate) use logging::init as init_logging;
 pub(crate) use metrics::MetricsPage;
+pub(crate) use record::{Logged, Recorder};

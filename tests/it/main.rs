@@ -25,4 +25,5 @@ mod reload;
 mod scenario;
 mod support;
 mod survive;
+mod testing;
 mod tidy;

@@ -19,6 +19,7 @@ use crate::connect::http::client::{Forbidden, causes, chain};
 use crate::connect::http::outgoing::Connection;
 use crate::connect::http::outgoing_spec::{Failure, When};
 use crate::connect::http::response::HttpResponse;
+use crate::connect::http::wire::Way;
 use crate::contract::Credentials;
 use crate::format::json_write;
 use crate::xml;
@@ -45,7 +46,7 @@ pub(super) struct Outcall {
     url: Url,
     headers: HeaderMap,
     body: Bytes,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Outcall {
@@ -84,12 +85,22 @@ impl Outcall {
         })
     }
 
-    fn request(&self) -> reqwest::Request {
+    pub(super) fn request(&self) -> reqwest::Request {
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         if !self.body.is_empty() {
             *request.body_mut() = Some(self.body.clone().into());
         }
+        request
+    }
+
+    /// Returns the request as it goes out.
+    pub(super) fn as_sent(&self) -> http::Request<Bytes> {
+        let mut request = http::Request::new(self.body.clone());
+        request.method_mut().clone_from(&self.method);
+        // The address was made of one that was checked.
+        *request.uri_mut() = self.url.as_str().parse().unwrap_or_default();
+        request.headers_mut().clone_from(&self.headers);
         request
     }
 
@@ -296,15 +307,15 @@ fn timeout(value: Option<&Value>) -> Result<Option<Duration>, Fault> {
 }
 
 /// An attempt that gave no answer.
-struct Broken {
-    failure: Option<Failure>,
-    fault: Fault,
+pub(super) struct Broken {
+    pub(super) failure: Option<Failure>,
+    pub(super) fault: Fault,
 }
 
 /// Makes a call, again where the connection says so and it does no harm.
 pub(super) async fn perform(
     connection: &Connection,
-    client: &reqwest::Client,
+    way: &Way,
     outcall: Outcall,
     deadline: Instant,
 ) -> Result<HttpResponse, Fault> {
@@ -316,7 +327,7 @@ pub(super) async fn perform(
         1
     };
     loop {
-        let result = attempt(connection, client, &outcall).await;
+        let result = attempt(connection, way, &outcall).await;
         let worth = match &result {
             Ok(response) => Some(When::Status(response.status)),
             Err(broken) => broken.failure.map(When::Failure),
@@ -328,7 +339,9 @@ pub(super) async fn perform(
             return result.map_err(|broken| broken.fault);
         }
         tracing::debug!(object = %connection.name, "Outgoing call is tried again.");
-        tokio::time::sleep(waiting).await;
+        if way.is_network() {
+            tokio::time::sleep(waiting).await;
+        }
         pause = (pause * 2).min(longest);
     }
 }
@@ -341,12 +354,11 @@ fn jittered(pause: Duration) -> Duration {
 
 async fn attempt(
     connection: &Connection,
-    client: &reqwest::Client,
+    way: &Way,
     outcall: &Outcall,
 ) -> Result<HttpResponse, Broken> {
     let exchange = async {
-        let answer = client.execute(outcall.request()).await;
-        let answer = answer.map_err(|error| broken(connection, &error))?;
+        let answer = way.send(connection, outcall).await?;
         read(connection, answer).await
     };
     let late = |_elapsed| Broken {
@@ -395,7 +407,7 @@ async fn read(
     })
 }
 
-fn late(connection: &Connection, timeout: Duration) -> Fault {
+pub(super) fn late(connection: &Connection, timeout: Duration) -> Fault {
     let waited = Millis(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     let name = &connection.name;
     Fault::new(
@@ -405,7 +417,7 @@ fn late(connection: &Connection, timeout: Duration) -> Fault {
     .hint("Look at the peer, or raise timeout.total of the connection.")
 }
 
-fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
+pub(super) fn broken(connection: &Connection, error: &reqwest::Error) -> Broken {
     let name = &connection.name;
     let ping = format!("Try `kladka outgoing ping {name}`.");
     let dialling = error.is_connect();
@@ -456,16 +468,12 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
 }
 
 /// Pings a connection: a GET of its ping path, whatever the status.
-pub(super) async fn ping(
-    connection: &Connection,
-    client: &reqwest::Client,
-    cid: &Cid,
-) -> Result<Value, Fault> {
+pub(super) async fn ping(connection: &Connection, way: &Way, cid: &Cid) -> Result<Value, Fault> {
     let mut request = Map::new();
     request.set("path", connection.spec.ping.path.as_str());
     let outcall = Outcall::read(connection, Some(Method::GET), request, cid)?;
     let since = Instant::now();
-    let response = attempt(connection, client, &outcall)
+    let response = attempt(connection, way, &outcall)
         .await
         .map_err(|broken| broken.fault)?;
     let mut report = Map::new();

@@ -2,7 +2,7 @@
 //!
 //! `acceptor` deals connections to the cores that `server` runs; `connection` serves one and cuts it when it is slow or
 //! silent; `exchange` takes one request to its channel and back; `router` and `path` say which channel that is.
-//! `outgoing` calls peers by the name of a connection; `partner` plays one for the reference scenario.
+//! `outgoing` calls peers by the name of a connection, by the network or what tests put in its place (`wire`); `partner` plays one for the reference scenario.
 
 mod acceptor;
 mod address;
@@ -26,6 +26,7 @@ mod response;
 mod router;
 mod server;
 mod watch;
+mod wire;
 
 pub(crate) use acceptor::accept;
 pub(crate) use channel::HttpChannel;
@@ -35,6 +36,7 @@ pub(crate) use partner::start_partner;
 pub(crate) use router::Router;
 pub(crate) use server::{HttpLimits, Shared, State, Threads, start_cores};
 pub(crate) use watch::Timeouts;
+pub(crate) use wire::{Lost, Wire, rewired};
 
 #[cfg(test)]
 mod tests;

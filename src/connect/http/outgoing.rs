@@ -17,6 +17,7 @@ use crate::connect::http::call::{Outcall, perform, ping};
 use crate::connect::http::client::{Clients, build};
 use crate::connect::http::outgoing_spec::{self, HttpOutgoingSpec};
 use crate::connect::http::response;
+use crate::connect::http::wire::{Way, Wire};
 use crate::contract::{
     Arg, Args, Call, Credentials, Effect, Env, HostCall, HostFn, Kind, Live, Receiver, Type,
 };
@@ -28,6 +29,7 @@ pub(crate) struct HttpOutgoing;
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A connection that is ready to be called. Nothing is dialled before the first call.
+#[derive(Clone)]
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) name: Text,
@@ -35,6 +37,8 @@ pub(super) struct Connection {
     pub(super) headers: HeaderMap,
     pub(super) spec: Arc<HttpOutgoingSpec>,
     pub(super) credentials: Option<Credentials>,
+    /// What tests put in the place of the network.
+    pub(super) wire: Option<Arc<dyn Wire>>,
 }
 
 impl Object for Connection {
@@ -132,6 +136,7 @@ impl Kind for HttpOutgoing {
             headers: headers(&spec),
             credentials,
             spec,
+            wire: None,
         })))
     }
 
@@ -216,11 +221,8 @@ fn dispatch(
         let handle = connection(&mut args)?;
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         let outcall = Outcall::read(connection, method, request?, &call.ctx.cid)?;
-        let client = call
-            .core
-            .local::<Clients>()
-            .of(connection.id, &connection.spec)?;
-        let response = perform(connection, &client, outcall, call.ctx.deadline).await?;
+        let way = way(&call, connection)?;
+        let response = perform(connection, &way, outcall, call.ctx.deadline).await?;
         Ok(Value::Handle(Handle::new(response)))
     })
 }
@@ -229,19 +231,25 @@ fn ping_op(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Val
     Box::pin(async move {
         let handle = connection(&mut args)?;
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
-        let client = call
-            .core
-            .local::<Clients>()
-            .of(connection.id, &connection.spec)?;
-        ping(connection, &client, &call.ctx.cid).await
+        ping(connection, &way(&call, connection)?, &call.ctx.cid).await
     })
+}
+
+fn way(call: &Call, connection: &Connection) -> Result<Way, Fault> {
+    if let Some(wire) = &connection.wire {
+        return Ok(Way::Wire(Arc::clone(wire)));
+    }
+    let clients = call.core.local::<Clients>();
+    clients
+        .of(connection.id, &connection.spec)
+        .map(Way::Network)
 }
 
 /// Pings a connection from outside of a call: dials anew and returns `status` and `elapsed_ms`.
 pub(super) fn ping_outgoing(handle: Handle, cid: Cid) -> BoxFuture<'static, Result<Value, Fault>> {
     Box::pin(async move {
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
-        ping(connection, &build(&connection.spec)?, &cid).await
+        ping(connection, &Way::Network(build(&connection.spec)?), &cid).await
     })
 }
 

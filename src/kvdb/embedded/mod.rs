@@ -42,7 +42,8 @@ pub(super) enum Handler {
 /// The embedded store.
 pub(super) struct Embedded {
     space: Arc<Space>,
-    writer: Writer,
+    /// Writes to the file; `None` where nothing lasts.
+    writer: Option<Writer>,
     durability: Durability,
     memory: usize,
     clock: Arc<dyn Clock>,
@@ -76,11 +77,22 @@ impl Embedded {
         let writer = Writer::start(Arc::clone(&space), file, Arc::clone(&clock))?;
         Ok(Self {
             space,
-            writer,
+            writer: Some(writer),
             durability,
             memory: memory.as_usize(),
             clock,
         })
+    }
+
+    /// Makes an empty store whose content goes with it.
+    pub(super) fn in_memory(memory: ByteSize, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            space: Arc::new(Space::new()),
+            writer: None,
+            durability: Durability::Batched,
+            memory: memory.as_usize(),
+            clock,
+        }
     }
 
     /// Tells about how much memory all keys take.
@@ -92,7 +104,7 @@ impl Embedded {
     /// Tells how many commits were made.
     #[cfg(test)]
     pub(super) fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.writer.as_ref().map_or(0, Writer::commits)
     }
 
     fn execute(&self, rule: &Rule, command: &Command) -> Reply {
@@ -130,16 +142,20 @@ impl KeyValue for Embedded {
         }
         let before = self.space.changes();
         let reply = self.execute(rule, &command);
-        if self.space.changes() == before {
+        let Some(writer) = self
+            .writer
+            .as_ref()
+            .filter(|_| self.space.changes() != before)
+        else {
             return Running::Done(reply);
-        }
+        };
         match self.durability {
             Durability::Batched => {
-                self.writer.changed();
+                writer.changed();
                 Running::Done(reply)
             }
             Durability::Always => {
-                let saved = self.writer.save();
+                let saved = writer.save();
                 Running::Later(Box::pin(async move {
                     saved.await?;
                     reply
@@ -149,6 +165,9 @@ impl KeyValue for Embedded {
     }
 
     fn sync(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.writer.save())
+        match &self.writer {
+            Some(writer) => Box::pin(writer.save()),
+            None => Box::pin(std::future::ready(Ok(()))),
+        }
     }
 }

@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use aws_lc_rs::{constant_time, digest, hmac, rand};
+use aws_lc_rs::{constant_time, digest, hmac};
 
-use crate::base::{Code, Fault, Value, closest};
+use crate::base::{Fault, Value, closest};
 use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
+use crate::script::host::chance::Chance;
 use crate::script::host::data::{self, arg, optional};
 
 /// How many random bytes a script may ask for at once.
@@ -223,7 +224,7 @@ fn equal(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     Ok(Value::Bool(same))
 }
 
-fn random(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+fn random(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let count = args.int(0, "count")?;
     let encode = encoding(&mut args, 1)?;
     let fits = usize::try_from(count)
@@ -235,8 +236,7 @@ fn random(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
         ))
     })?;
     let mut bytes = vec![0; count];
-    rand::fill(&mut bytes)
-        .map_err(|error| Fault::new(Code::Internal, "no random bytes").detail(error.to_string()))?;
+    call.core.local::<Chance>().fill(&mut bytes)?;
     Ok(encode(&bytes))
 }
 

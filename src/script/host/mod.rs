@@ -2,6 +2,7 @@
 
 pub(crate) mod base64;
 mod calendar;
+pub(crate) mod chance;
 pub(crate) mod config;
 pub(crate) mod crypto;
 pub(crate) mod csv;
@@ -57,6 +58,13 @@ pub(crate) fn is_property(function: &HostFn) -> bool {
     function.receiver == Receiver::Method
         && function.args.is_empty()
         && function.doc.starts_with("Property:")
+}
+
+/// Tells whether it takes a function, and in its place gets what became of calling it: a map of `failed`, `code`,
+/// `status` and `message`.
+pub(crate) fn takes_function(function: &HostFn) -> bool {
+    let first = function.args.first();
+    first.is_some_and(|arg| arg.ty == Type::Function)
 }
 
 /// Lets a host function run: its service may use what it reaches, and its call is within its limits.

@@ -64,7 +64,7 @@ fn key(bytes: &Bytes) -> Use {
 
 /// Returns the entries of a declaration that name a kind of connections which does not exist.
 pub(crate) fn unknown_kinds(tables: &[&'static [HostFn]], declaration: &Declaration) -> Vec<Fault> {
-    let kinds: Vec<String> = outgoing::kinds(tables)
+    let kinds: Vec<String> = outgoing::kinds(tables, outgoing::CONNECTIONS)
         .into_iter()
         .map(|kind| format!("outgoing.{kind}"))
         .collect();

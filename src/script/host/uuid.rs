@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::{Fault, Value};
 use crate::contract::{Arg, Args, Call, Effect, Example, HostCall, HostFn, Receiver, Type};
+use crate::script::host::chance::Chance;
 use crate::script::host::data;
 use crate::sio;
 
@@ -57,14 +58,25 @@ pub(crate) const TABLE: &[HostFn] = &[
     },
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a host function")]
-fn v4(_call: &Rc<Call>, _args: Args) -> Result<Value, Fault> {
-    Ok(Value::Uuid(::uuid::Uuid::new_v4()))
+fn v4(call: &Rc<Call>, _args: Args) -> Result<Value, Fault> {
+    let mut bytes = [0; 16];
+    call.core.local::<Chance>().fill(&mut bytes)?;
+    let made = ::uuid::Builder::from_random_bytes(bytes);
+    Ok(Value::Uuid(made.into_uuid()))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a host function")]
-fn v7(_call: &Rc<Call>, _args: Args) -> Result<Value, Fault> {
-    Ok(Value::Uuid(::uuid::Uuid::now_v7()))
+fn v7(call: &Rc<Call>, _args: Args) -> Result<Value, Fault> {
+    let chance = call.core.local::<Chance>();
+    if !chance.is_fixed() {
+        // It sorts those of one millisecond, too.
+        return Ok(Value::Uuid(::uuid::Uuid::now_v7()));
+    }
+    let mut bytes = [0; 10];
+    chance.fill(&mut bytes)?;
+    let millis = call.ctx.ports.clock.now().timestamp_millis();
+    let millis = u64::try_from(millis).unwrap_or_default();
+    let made = ::uuid::Builder::from_unix_timestamp_millis(millis, &bytes);
+    Ok(Value::Uuid(made.into_uuid()))
 }
 
 fn parse(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {

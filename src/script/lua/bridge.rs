@@ -29,6 +29,8 @@ pub(crate) struct Bridge {
     pub(crate) waits: bool,
     /// What a null is in a list, the `json.null` of scripts.
     pub(crate) null: mlua::Value,
+    /// Wraps a host function that takes a function: it gets what became of calling it.
+    pub(crate) tried: Function,
     /// The metatable of lists that `for` walks directly.
     pub(crate) each: Table,
     /// The metatable of empty lists, by which they are known as lists when they come back.
@@ -93,6 +95,7 @@ impl Bridge {
             either: helpers.get("either")?,
             big,
             null: mlua::Value::UserData(lua.create_userdata(JsonNull)?),
+            tried: helpers.get("tried")?,
             each: helpers.get("each")?,
             list: helpers.get("list")?,
             headers: helpers.get("headers")?,

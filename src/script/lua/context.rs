@@ -90,7 +90,8 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     for function in functions(tables, Receiver::Ctx) {
         let (space, name) = host::split(function.path);
         if space.is_empty() {
-            table.raw_set(name, bind::bind(lua, bridge, function, &owner, None)?)?;
+            let made = bind::bind(lua, bridge, function, &owner, None)?;
+            table.raw_set(name, tried(bridge, function, made)?)?;
             continue;
         }
         if !spaces.contains_key(space) {
@@ -106,7 +107,9 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
         seal(lua, made, &format!("ctx.{space}"), &[])?;
         table.raw_set(*space, made)?;
     }
-    table.raw_set("outgoing", outgoing(lua, bridge, tables)?)?;
+    for group in host::outgoing::groups(tables) {
+        table.raw_set(group, outgoing(lua, bridge, group, tables)?)?;
+    }
     table.raw_set("config", config(lua, bridge)?)?;
     let names = keys(&table);
     let shared = Rc::clone(bridge);
@@ -121,6 +124,14 @@ fn ctx_class(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> ml
     table.set_metatable(Some(meta))?;
     table.set_readonly(true);
     Ok(Class { table, owner })
+}
+
+/// Lets a host function that takes a function have what became of calling that.
+fn tried(bridge: &Bridge, function: &HostFn, made: mlua::Function) -> mlua::Result<mlua::Function> {
+    if host::takes_function(function) {
+        return bridge.tried.call(made);
+    }
+    Ok(made)
 }
 
 fn ctx_field(
@@ -168,19 +179,25 @@ fn request_field(
     Ok(value)
 }
 
-/// Makes `ctx.outgoing`: a table per kind, which finds connections by name at each call.
-fn outgoing(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua::Result<Table> {
+/// Makes `ctx.outgoing` or a group like it: a table per kind, which finds connections by name at each call.
+fn outgoing(
+    lua: &Lua,
+    bridge: &Rc<Bridge>,
+    group: &'static str,
+    tables: &[&'static [HostFn]],
+) -> mlua::Result<Table> {
     let all = lua.create_table()?;
-    for kind in host::outgoing::kinds(tables) {
+    let shown = format!("ctx.{group}");
+    for kind in host::outgoing::kinds(tables, group) {
         let shared = Rc::clone(bridge);
         let find = lua.create_function(move |lua, (_, key): (Table, mlua::Value)| {
-            let call = bind::current(&shared, "ctx.outgoing")?;
-            let found = host::outgoing::connection(&call, kind, &sandbox::shown(&key));
+            let call = bind::current(&shared, "a connection")?;
+            let found = host::outgoing::connection(&call, group, kind, &sandbox::shown(&key));
             shared.to_lua(lua, found.map_err(raise)?)
         })?;
         all.raw_set(kind, lookup(lua, find)?)?;
     }
-    seal(lua, &all, "ctx.outgoing", &[])?;
+    seal(lua, &all, &shown, &[])?;
     Ok(all)
 }
 

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use crate::base::{Code, Fault, Outline, Value, closest, with_article};
-use crate::contract::{Engine, HostFn, Language, Limits, Loaded, Service, Source, SourceSet};
+use crate::contract::{Engine, Language, Limits, Loaded, Service, Source, SourceSet};
+use crate::script::Api;
 use crate::script::declare::{self, LOAD_TIME, Loading, Read, Tried, at_service, too_long};
 use crate::script::lua::convert::Reader;
 use crate::script::lua::diagnostic;
@@ -23,16 +24,16 @@ pub(crate) const ENDINGS: &[&str] = &["lua", "luau"];
 
 /// Services in Lua (Luau).
 pub(crate) struct LuaEngine {
-    tables: Arc<[&'static [HostFn]]>,
+    api: Arc<Api>,
     /// The names that any file may use; asked for by checks only.
     globals: OnceLock<Vec<String>>,
 }
 
 impl LuaEngine {
     /// Makes the engine with the script API it offers.
-    pub(crate) fn new(tables: Vec<&'static [HostFn]>) -> Self {
+    pub(crate) fn new(api: impl Into<Api>) -> Self {
         Self {
-            tables: tables.into(),
+            api: Arc::new(api.into()),
             globals: OnceLock::new(),
         }
     }
@@ -41,7 +42,7 @@ impl LuaEngine {
         self.globals.get_or_init(|| {
             let vm = Vm::open(&Parts {
                 meter: &Rc::new(Meter::default()),
-                tables: &self.tables,
+                api: &self.api,
                 set: &Arc::default(),
                 waits: false,
                 declaration: None,
@@ -73,15 +74,15 @@ impl Loading for LuaEngine {
     const MAX_SOURCE: usize = 256 << 10;
     type Kept = ();
 
-    fn tables(&self) -> &Arc<[&'static [HostFn]]> {
-        &self.tables
+    fn api(&self) -> &Arc<Api> {
+        &self.api
     }
 
     fn attempt(&self, set: &Arc<SourceSet>, source: &Arc<Source>) -> Result<Tried<()>, Fault> {
         let meter = Rc::new(Meter::default());
         let parts = Parts {
             meter: &meter,
-            tables: &self.tables,
+            api: &self.api,
             set,
             waits: false,
             declaration: None,

@@ -11,6 +11,7 @@ use mlua::{Function, Lua, Table};
 
 use crate::base::{Code, Fault, closest, with_article};
 use crate::contract::{Source, SourceSet};
+use crate::script::Declares;
 use crate::script::declare::broken;
 use crate::script::lua::bridge::raise;
 use crate::script::lua::diagnostic;
@@ -19,6 +20,7 @@ use crate::script::lua::load::ENDINGS;
 /// The state of loading in one VM.
 pub(crate) struct Loader {
     set: Arc<SourceSet>,
+    declares: Declares,
     /// What the modules returned, by name.
     ready: RefCell<HashMap<String, mlua::Value>>,
     /// The modules that run now, outermost first.
@@ -42,9 +44,10 @@ pub(crate) struct Declared {
 
 impl Loader {
     /// Starts loading from a set of sources.
-    pub(crate) fn new(set: Arc<SourceSet>) -> Rc<Self> {
+    pub(crate) fn new(set: Arc<SourceSet>, declares: Declares) -> Rc<Self> {
         Rc::new(Self {
             set,
+            declares,
             ready: RefCell::default(),
             stack: RefCell::default(),
             uses: RefCell::default(),
@@ -53,7 +56,7 @@ impl Loader {
         })
     }
 
-    /// Adds `require` and `service` to the globals.
+    /// Adds `require` and `service`, or `test`, to the globals.
     pub(crate) fn install(self: &Rc<Self>, lua: &Lua, env: &Table) -> mlua::Result<()> {
         let globals = lua.globals();
         let this = Rc::clone(self);
@@ -77,6 +80,13 @@ impl Loader {
         ))?;
         globals.raw_set("require", require)?;
         let this = Rc::clone(self);
+        if self.declares == Declares::Tests {
+            let test =
+                lua.create_function(move |lua, (name, run): (mlua::Value, mlua::Value)| {
+                    this.test(lua, &name, run).map_err(raise)
+                })?;
+            return globals.raw_set("test", test);
+        }
         let service = lua.create_function(move |lua, table: mlua::Value| {
             this.service(lua, &table).map_err(raise)
         })?;
@@ -96,6 +106,9 @@ impl Loader {
     /// Returns the services that a file returned, in order; none when it is a plain module.
     pub(crate) fn services(&self, returned: &mlua::Value) -> Result<Vec<Declared>, Fault> {
         let declared = self.declared.borrow();
+        if self.declares == Declares::Tests {
+            return Ok(declared.clone());
+        }
         let known = |value: &mlua::Value| {
             let table = value.as_table()?;
             declared.iter().find(|one| one.table == *table).cloned()
@@ -146,6 +159,34 @@ impl Loader {
             line: line.unwrap_or(0),
         });
         Ok(mlua::Value::Table(table.clone()))
+    }
+
+    /// Declares a test: to the engine a service, whose name is its number.
+    fn test(&self, lua: &Lua, name: &mlua::Value, run: mlua::Value) -> Result<(), Fault> {
+        let refuse = |message: &str| {
+            Fault::new(Code::BadDeclaration, message)
+                .hint("Write `test(\"what it shows\", function(t) … end)` at the top of the file.")
+        };
+        let (mlua::Value::String(_), mlua::Value::Function(_)) = (name, &run) else {
+            return Err(refuse("test needs a name and a function"));
+        };
+        if !self.open.get() || !self.stack.borrow().is_empty() {
+            return Err(refuse("test stands inside a function or a module"));
+        }
+        let number = self.declared.borrow().len() + 1;
+        let made = lua.create_table().and_then(|table| {
+            table.raw_set("name", format!("test.{number}"))?;
+            table.raw_set("doc", name)?;
+            table.raw_set("handle", run)?;
+            Ok(table)
+        });
+        let table = made.map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
+        let line = lua.inspect_stack(1, diagnostic::line_of).flatten();
+        self.declared.borrow_mut().push(Declared {
+            table,
+            line: line.unwrap_or(0),
+        });
+        Ok(())
     }
 
     /// Returns what a module returned, or the function that makes it.

@@ -151,6 +151,23 @@ local function either(start, space)
   end
 end
 
+-- A host function that takes a function gets what became of calling it.
+local function tried(host_function)
+  return function(own, what, ...)
+    if type(what) == "function" then
+      local ok, e = pcall(what, own)
+      local known = not ok and is_fault(e)
+      what = {
+        failed = not ok,
+        code = known and e.code or nil,
+        status = known and e.status or nil,
+        message = known and e.message or (not ok and tostring(e) or nil),
+      }
+    end
+    return host_function(own, what, ...)
+  end
+end
+
 -- A list that `for` walks directly.
 local each = table.freeze {
   __list = true,
@@ -260,6 +277,7 @@ return {
   hold = hold,
   exact = exact,
   either = either,
+  tried = tried,
   each = each,
   list = list,
   headers = headers,

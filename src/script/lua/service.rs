@@ -167,7 +167,7 @@ impl Instance {
         let meter = core.local::<Meter>();
         let parts = Parts {
             meter: &meter,
-            tables: &program.tables,
+            api: &program.api,
             set: &program.set,
             waits: ctx.ports.kvdb.waits(),
             declaration: Some(&program.declaration),

@@ -8,6 +8,7 @@ use mlua::{Function, Lua, MetaMethod, MultiValue, Table, VmState};
 
 use crate::base::{Fault, Place, Text};
 use crate::contract::{Declaration, HostFn, Receiver, Source, SourceSet};
+use crate::script::Api;
 use crate::script::context::functions;
 use crate::script::host;
 use crate::script::host::log::Level;
@@ -41,7 +42,7 @@ pub(crate) struct Parts<'a> {
     /// The meter of the core.
     pub(crate) meter: &'a Rc<Meter>,
     /// The script API.
-    pub(crate) tables: &'a [&'static [HostFn]],
+    pub(crate) api: &'a Api,
     /// The sources it may load.
     pub(crate) set: &'a Arc<SourceSet>,
     /// Whether the key/value store has to be waited for.
@@ -58,10 +59,11 @@ impl Vm {
         lua.enable_jit(parts.declaration.is_some());
         let bridge = Bridge::install(&lua, Rc::clone(parts.meter), parts.waits)?;
         let env = lua.create_table()?;
-        let loader = Loader::new(Arc::clone(parts.set));
-        libraries(&lua, &bridge, parts.tables)?;
-        classes(&lua, &bridge, parts.tables)?;
-        let context = Context::install(&lua, &bridge, parts.tables, parts.declaration)?;
+        let loader = Loader::new(Arc::clone(parts.set), parts.api.declares);
+        let tables = &parts.api.tables;
+        libraries(&lua, &bridge, tables)?;
+        classes(&lua, &bridge, tables)?;
+        let context = Context::install(&lua, &bridge, tables, parts.declaration)?;
         parallel::install(&lua)?;
         print(&lua, &bridge)?;
         loader.install(&lua, &env)?;

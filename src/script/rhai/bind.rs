@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext, Position};
 
 use crate::base::{Fault, Place, Value};
 use crate::contract::{Args, HostCall, HostFn, Receiver, Started, Type};
@@ -106,6 +106,7 @@ pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>) {
     register::<Root>(engine, index, &on_ctx, |_| {
         (Kind::Ctx, "", "ctx".to_owned())
     });
+    functions_of_ctx(engine, index);
     let in_spaces = index.arities(|kind, place| kind != Kind::Class && !place.is_empty());
     register::<Space>(engine, index, &in_spaces, |space| {
         let kind = match space.receiver {
@@ -119,6 +120,59 @@ pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>) {
         let class = held.0.0.class();
         (Kind::Class, class, class.to_owned())
     });
+}
+
+/// Registers the functions of `ctx` that take a function: they get what became of calling it.
+fn functions_of_ctx(engine: &mut Engine, index: &Arc<Index>) {
+    let names = index.names(Kind::Ctx, "").into_iter();
+    let functions = names.flat_map(BTreeMap::values).copied();
+    for function in functions.filter(|function| host::takes_function(function)) {
+        let (_, name) = host::split(function.path);
+        for count in 0..function.args.len() {
+            let mut types = vec![TypeId::of::<Root>(), TypeId::of::<FnPtr>()];
+            types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
+            let call = move |at: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
+                let Some([_, given @ ..]) = args.get_mut(..) else {
+                    return Err(raise(context::no_call(name)));
+                };
+                if let Some(first) = given.first_mut() {
+                    **first = tried(&at, std::mem::take(*first))?;
+                }
+                call(function, Some(Dynamic::from(Root)), given).map_err(|error| placed(error, &at))
+            };
+            engine.register_raw_fn(name, types, call);
+        }
+    }
+}
+
+/// Calls a function of the script and returns what became of it.
+fn tried(at: &NativeCallContext<'_>, function: Dynamic) -> Outcome {
+    let Some(function) = function.try_cast::<FnPtr>() else {
+        return Ok(Dynamic::UNIT);
+    };
+    let mut outcome = rhai::Map::new();
+    let result: Outcome = function.call_within_context(at, (Root,));
+    outcome.insert("failed".into(), result.is_err().into());
+    if let Err(error) = result {
+        if matches!(*error, EvalAltResult::ErrorTerminated(..)) {
+            return Err(error);
+        }
+        let raised = match error.unwrap_inner() {
+            EvalAltResult::ErrorRuntime(value, _) => {
+                value.read_lock::<Raised>().map(|it| it.clone())
+            }
+            _ => None,
+        };
+        match raised {
+            Some(raised) => {
+                for field in ["code", "status", "message"] {
+                    outcome.insert(field.into(), to_rhai(raised.field(field)));
+                }
+            }
+            None => drop(outcome.insert("message".into(), error.to_string().into())),
+        }
+    }
+    Ok(outcome.into())
 }
 
 /// Registers functions on one type of receiver. `locate` tells what a value of it stands for.

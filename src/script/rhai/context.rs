@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::base::{Code, Fault, Text, Value};
-use crate::contract::Receiver;
+use crate::contract::{HostFn, Receiver};
 use crate::script::context::{
     FIELDS, REQUEST, RESPONSE, call_field, header_twice, request_value, undeclared, unknown,
 };
@@ -18,11 +18,11 @@ use crate::script::rhai::object::{
 };
 
 /// Registers the fields of everything that has some.
-pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>) {
-    root(engine, index);
+pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>, tables: &[&'static [HostFn]]) {
+    root(engine, index, host::outgoing::groups(tables).collect());
     request(engine);
     response(engine);
-    outgoing(engine, index);
+    outgoing(engine, tables);
     spaces(engine, index);
     objects(engine, index);
 }
@@ -50,13 +50,16 @@ fn writable<T: Clone + Send + Sync + 'static>(
     });
 }
 
-fn root(engine: &mut Engine, index: &Arc<Index>) {
+fn root(engine: &mut Engine, index: &Arc<Index>, groups: Vec<&'static str>) {
     let own = Arc::clone(index);
+    let known = groups.clone();
     readable(engine, "ctx", move |_: &Root, name| {
         let part = match name {
             "request" => Dynamic::from(Request),
             "response" => Dynamic::from(Response),
-            "outgoing" => Dynamic::from(Outgoing),
+            _ if let Some(group) = known.iter().find(|group| **group == name) => {
+                Dynamic::from(Outgoing(group))
+            }
             "config" => Dynamic::from(Config),
             _ if FIELDS.contains(&name) => {
                 let task = current("ctx")?;
@@ -74,8 +77,10 @@ fn root(engine: &mut Engine, index: &Arc<Index>) {
     });
     let own = Arc::clone(index);
     writable::<Root>(engine, move |name, value| {
-        let parts = ["request", "response", "outgoing", "config"];
-        let known = parts.contains(&name) || own.places(Kind::Ctx).any(|place| place == name);
+        let parts = ["request", "response", "config"];
+        let known = parts.contains(&name)
+            || groups.contains(&name)
+            || own.places(Kind::Ctx).any(|place| place == name);
         if known && is_part(&value) {
             return Ok(());
         }
@@ -237,20 +242,26 @@ fn unknown_response(name: &str) -> Fault {
     unknown("ctx.response", name, RESPONSE.iter().copied())
 }
 
-fn outgoing(engine: &mut Engine, index: &Arc<Index>) {
-    let classes = index.places(Kind::Class);
-    let kinds = classes.filter_map(|class| class.strip_prefix("outgoing."));
-    let kinds: Vec<&'static str> = kinds.filter(|kind| !kind.contains('.')).collect();
-    readable(engine, "ctx.outgoing", move |_: &Outgoing, name| {
-        let kind = kinds.iter().find(|kind| **kind == name);
-        let kind =
-            kind.ok_or_else(|| raise(unknown("ctx.outgoing", name, kinds.iter().copied())))?;
-        Ok(Dynamic::from(Connections(kind)))
+fn outgoing(engine: &mut Engine, tables: &[&'static [HostFn]]) {
+    let groups = host::outgoing::groups(tables);
+    let groups = groups.map(|group| (group, host::outgoing::kinds(tables, group)));
+    let groups: Vec<(&str, Vec<&str>)> = groups.collect();
+    readable(engine, "ctx.outgoing", move |&Outgoing(group), name| {
+        let own = groups.iter().filter(|(own, _)| *own == group);
+        let mut kinds = own.flat_map(|(_, kinds)| kinds.iter().copied());
+        match kinds.clone().find(|kind| *kind == name) {
+            Some(kind) => Ok(Dynamic::from(Connections { group, kind })),
+            None => Err(raise(unknown(
+                &format!("ctx.{group}"),
+                name,
+                kinds.by_ref(),
+            ))),
+        }
     });
     writable::<Outgoing>(engine, |_, _| Ok(()));
-    readable(engine, "ctx.outgoing", |kind: &Connections, name| {
-        let task = current("ctx.outgoing")?;
-        let found = host::outgoing::connection(&task.running.call, kind.0, name);
+    readable(engine, "ctx.outgoing", |own: &Connections, name| {
+        let task = current("a connection")?;
+        let found = host::outgoing::connection(&task.running.call, own.group, own.kind, name);
         found.map(to_rhai).map_err(raise)
     });
     writable::<Connections>(engine, |_, _| Ok(()));

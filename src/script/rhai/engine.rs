@@ -43,7 +43,7 @@ impl Interpreter {
         safe::install(&mut engine);
         safe::watch(&mut engine);
         bind::install(&mut engine, &index);
-        context::install(&mut engine, &index);
+        context::install(&mut engine, &index, tables);
         module::install(&mut engine);
         parallel::install(&mut engine);
         engine.set_module_resolver(Resolver);

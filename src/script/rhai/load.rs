@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Module, Position, Shared, Stmt};
 
 use crate::base::{Code, Fault, Map, Outline, Place, Value, closest};
-use crate::contract::{Engine, HostFn, Language, Loaded, Service, Source, SourceSet};
+use crate::contract::{Engine, Language, Loaded, Service, Source, SourceSet};
 use crate::script::context::returned;
 use crate::script::declare::{self, LOAD_TIME, Loading, Read, Tried, too_long};
 use crate::script::meter::{Manners, Meter, Running};
@@ -22,30 +22,33 @@ use crate::script::rhai::module::{self, Declared, Loader, Modules, Ran};
 use crate::script::rhai::outline;
 use crate::script::rhai::service::RhaiRunner;
 use crate::script::rhai::task::Task;
+use crate::script::{Api, Declares};
 
 /// The file endings.
 pub(crate) const ENDINGS: &[&str] = &["rhai"];
 /// The function that handles a message unless the declaration names another.
 const HANDLE: &str = "handle";
+/// How the names of tests begin.
+const TEST: &str = "test_";
 
 /// Services in Rhai.
 pub(crate) struct RhaiEngine {
-    tables: Arc<[&'static [HostFn]]>,
+    api: Arc<Api>,
     /// Made for the first file: a project without any pays nothing for it.
     interpreter: OnceLock<Arc<Interpreter>>,
 }
 
 impl RhaiEngine {
     /// Makes the engine with the script API it offers.
-    pub(crate) fn new(tables: Vec<&'static [HostFn]>) -> Self {
+    pub(crate) fn new(api: impl Into<Api>) -> Self {
         Self {
-            tables: tables.into(),
+            api: Arc::new(api.into()),
             interpreter: OnceLock::new(),
         }
     }
 
     fn interpreter(&self) -> &Arc<Interpreter> {
-        let make = || Arc::new(Interpreter::new(&self.tables));
+        let make = || Arc::new(Interpreter::new(&self.api.tables));
         self.interpreter.get_or_init(make)
     }
 }
@@ -80,8 +83,8 @@ impl Loading for RhaiEngine {
     const MAX_SOURCE: usize = 128 << 10;
     type Kept = Kept;
 
-    fn tables(&self) -> &Arc<[&'static [HostFn]]> {
-        &self.tables
+    fn api(&self) -> &Arc<Api> {
+        &self.api
     }
 
     fn attempt(&self, set: &Arc<SourceSet>, source: &Arc<Source>) -> Result<Tried<Kept>, Fault> {
@@ -113,9 +116,14 @@ impl Loading for RhaiEngine {
         }
         let ran = made?;
         let gathered = task.loader.gather();
-        let read = gathered.declared.into_iter();
-        let read = read.map(|declared| read_one(declared, &ran, source));
-        let (declared, handles) = read.unzip();
+        let (declared, handles) = match self.api.declares {
+            Declares::Services => {
+                let read = gathered.declared.into_iter();
+                read.map(|declared| read_one(declared, &ran, source))
+                    .unzip()
+            }
+            Declares::Tests => tests(&ran, source),
+        };
         Ok(Tried {
             declared,
             uses: gathered.uses,
@@ -186,6 +194,33 @@ fn read_one(declared: Declared, ran: &Ran, source: &Source) -> (Read, String) {
         problems,
     };
     (read, handle)
+}
+
+/// Reads the tests of a file: the functions whose names begin with `test_`, in the order they stand in.
+fn tests(ran: &Ran, source: &Source) -> (Vec<Read>, Vec<String>) {
+    let functions = ran.module.iter_script_fn_info();
+    let names = functions.filter(|(_, _, name, _, _)| name.starts_with(TEST));
+    let read = names.map(|(_, _, name, params, _)| {
+        let line = line_of(source, name);
+        let mut pairs = Map::new();
+        pairs.set("name", name);
+        pairs.set("doc", name.replacen(TEST, "", 1).replace('_', " "));
+        let wrong = (params != 1).then(|| {
+            let message = format!("'{name}' must take t alone, not {params} arguments");
+            let fault = Fault::new(Code::BadDeclaration, message);
+            fault.hint(format!("Write `fn {name}(t) {{ … }}`."))
+        });
+        let read = Read {
+            line: line.unwrap_or(0),
+            doc_below: None,
+            raw: Ok(Value::Map(pairs)),
+            problems: wrong.into_iter().collect(),
+        };
+        (read, name.to_owned())
+    });
+    let mut read: Vec<(Read, String)> = read.collect();
+    read.sort_by_key(|(read, _)| read.line);
+    read.into_iter().unzip()
 }
 
 fn not_a_name(kind: &str) -> Fault {

@@ -28,13 +28,18 @@ pub(crate) struct Payload;
 #[derive(Clone, Copy)]
 pub(crate) struct SentHeaders;
 
-/// `ctx.outgoing`.
+/// `ctx.outgoing`, or a group like it, by its name.
 #[derive(Clone, Copy)]
-pub(crate) struct Outgoing;
+pub(crate) struct Outgoing(pub(crate) &'static str);
 
 /// `ctx.outgoing.KIND`.
 #[derive(Clone, Copy)]
-pub(crate) struct Connections(pub(crate) &'static str);
+pub(crate) struct Connections {
+    /// The group, such as `outgoing`.
+    pub(crate) group: &'static str,
+    /// The kind.
+    pub(crate) kind: &'static str,
+}
 
 /// `ctx.config`.
 #[derive(Clone, Copy)]
