@@ -11,9 +11,9 @@ use crate::format::raw::RawFormat;
 use crate::format::soap::SoapFormat;
 use crate::format::xml::XmlFormat;
 use crate::schedule::Job;
-use crate::script::host;
 use crate::script::lua::LuaEngine;
 use crate::script::rhai::RhaiEngine;
+use crate::script::{Api, host};
 use crate::security::{ApiKey, Basic, Wss};
 
 /// Everything an operator can name.
@@ -44,10 +44,14 @@ pub(crate) fn tables() -> Vec<&'static [HostFn]> {
 
 /// The script languages, each with all host functions.
 pub(crate) fn engines() -> Vec<Arc<dyn Engine>> {
-    let tables = tables();
+    engines_with(&tables().into())
+}
+
+/// The script languages with an API of their own.
+pub(crate) fn engines_with(api: &Api) -> Vec<Arc<dyn Engine>> {
     vec![
-        Arc::new(LuaEngine::new(tables.clone())),
-        Arc::new(RhaiEngine::new(tables)),
+        Arc::new(LuaEngine::new(api.clone())),
+        Arc::new(RhaiEngine::new(api.clone())),
     ]
 }
 

@@ -116,6 +116,15 @@ pub(super) enum Command {
 pub(super) struct TestArgs {
     /// Only tests whose file or name holds this text
     pub(super) filter: Option<String>,
+    /// Run them again whenever something is saved
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Also write a report in XML, as continuous integration reads it
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Tell which lines of the scripts ran
+    #[arg(long)]
+    pub(super) cov: bool,
     /// Write the golden files anew
     #[arg(long)]
     pub(super) update: bool,

@@ -1,6 +1,9 @@
 //! What the scripts of an engine can do, and what their files are for.
 
+use std::sync::Arc;
+
 use crate::contract::HostFn;
+use crate::script::Coverage;
 
 /// The script API of an engine.
 #[derive(Clone)]
@@ -9,6 +12,10 @@ pub(crate) struct Api {
     pub(crate) tables: Vec<&'static [HostFn]>,
     /// What the files declare.
     pub(crate) declares: Declares,
+    /// Whether a service is called so rarely that making machine code of it takes longer than it saves.
+    pub(crate) rarely: bool,
+    /// Where lines that run are noted; `None` to run at full speed.
+    pub(crate) coverage: Option<Arc<Coverage>>,
 }
 
 /// What the files of an engine declare.
@@ -37,6 +44,8 @@ impl From<Vec<&'static [HostFn]>> for Api {
         Self {
             tables,
             declares: Declares::Services,
+            rarely: false,
+            coverage: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod api;
 mod conduct;
 pub(crate) mod context;
+mod coverage;
 mod declare;
 mod diagnostic;
 pub(crate) mod host;
@@ -26,6 +27,7 @@ use std::rc::Rc;
 use crate::contract::Core;
 
 pub(crate) use api::{Api, Declares};
+pub(crate) use coverage::Coverage;
 
 /// Frees what a core keeps for services that no longer exist. Cheap; the core calls it after a deployment.
 pub(crate) fn sweep(core: &Rc<Core>) {

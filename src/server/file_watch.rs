@@ -14,7 +14,7 @@ use crate::base::{Code, Fault};
 const SETTLE: Duration = Duration::from_millis(10);
 
 /// A watched directory.
-pub(super) struct FileWatch {
+pub(crate) struct FileWatch {
     saved: Arc<Notify>,
     // Watching ends when it is dropped.
     _watcher: RecommendedWatcher,
@@ -22,7 +22,7 @@ pub(super) struct FileWatch {
 
 impl FileWatch {
     /// Watches a directory and all below it.
-    pub(super) fn new(dir: &Path) -> Result<Self, Fault> {
+    pub(crate) fn new(dir: &Path) -> Result<Self, Fault> {
         let failed = |error: notify::Error| {
             Fault::new(
                 Code::Storage,
@@ -47,7 +47,7 @@ impl FileWatch {
     }
 
     /// Waits for the next save.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         self.saved.notified().await;
         tokio::time::sleep(SETTLE).await;
         // What was saved meanwhile is about to be read: it does not count as another save.

@@ -24,6 +24,7 @@ use crate::contract::KeyValue;
 use crate::store::Store;
 use crate::tasks::Tasks;
 
+pub(crate) use file_watch::FileWatch;
 pub(crate) use start::check_ports;
 pub(crate) use validate::{configuration, validate};
 

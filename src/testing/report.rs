@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::base::{Fault, Place};
+use crate::testing::covered::Covered;
+use crate::testing::junit;
 
 /// What running the tests gave.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) files: Vec<FileReport>,
     /// How long everything took.
     pub(crate) elapsed: Duration,
+    /// How much of the scripts ran, if that was asked for.
+    pub(crate) covered: Option<Covered>,
 }
 
 /// What the tests of one file gave.
@@ -69,7 +73,13 @@ impl Report {
             "run": self.count(),
             "failed": self.failed(),
             "elapsed_ms": millis(self.elapsed),
+            "coverage": self.covered.as_ref().map(Covered::document),
         })
+    }
+
+    /// Returns it in the format of `JUnit`.
+    pub(crate) fn junit(&self) -> String {
+        junit::write(self)
     }
 
     /// Returns it for people.
@@ -87,16 +97,28 @@ impl Report {
             lines.push(file.heading(width, holds));
             lines.extend(file.failures());
         }
-        lines.push(format!(
-            "{} run, {}, {} ms",
-            self.count(),
-            match self.failed() {
-                0 => "all passed".to_owned(),
-                failed => format!("{failed} failed"),
-            },
-            self.elapsed.as_millis()
-        ));
+        let covered = self.covered.iter();
+        lines.extend(covered.map(|covered| format!("\n{}", covered.text())));
+        lines.push(self.total());
         lines.join("\n")
+    }
+}
+
+impl Report {
+    fn total(&self) -> String {
+        let outcome = match self.failed() {
+            0 => "all passed".to_owned(),
+            failed => format!("{failed} failed"),
+        };
+        let (count, elapsed) = (self.count(), self.elapsed.as_millis());
+        let covered = self.covered.as_ref().map(|covered| {
+            let percent = covered.percent();
+            format!(" · coverage {percent} % of lines (scripts/)")
+        });
+        format!(
+            "{count} run, {outcome}, {elapsed} ms{}",
+            covered.unwrap_or_default()
+        )
     }
 }
 

@@ -7,12 +7,13 @@ use crate::base::{Code, Fault, Faults, Place, closest};
 use crate::config::Project as Directory;
 use crate::contract::{Engine, Entry, HostFn, Services as _};
 use crate::enmasse::{Sheet, SourceText};
-use crate::kinds::{engines, tables};
+use crate::kinds::{engines_with, tables};
 use crate::script::lua::LuaEngine;
 use crate::script::rhai::RhaiEngine;
-use crate::script::{Api, Declares};
+use crate::script::{Api, Coverage, Declares};
 use crate::testing::case::Run;
 use crate::testing::cases::{Case, CasesFile, Exposure};
+use crate::testing::covered::Covered;
 use crate::testing::find::{Form, TestFile, find};
 use crate::testing::golden::{self, Golden};
 use crate::testing::paste::Written;
@@ -27,6 +28,8 @@ pub(crate) struct Selection {
     pub(crate) filter: Option<String>,
     /// Whether golden files are written.
     pub(crate) golden: Golden,
+    /// Whether it is noted which lines ran.
+    pub(crate) coverage: bool,
 }
 
 impl Selection {
@@ -50,11 +53,18 @@ pub(crate) fn run(directory: Directory, selection: &Selection) -> Result<Report,
 async fn all(directory: Directory, selection: &Selection) -> Result<Report, Faults> {
     let started = Instant::now();
     let files = find(directory.root())?;
+    let coverage: Option<Arc<Coverage>> = selection.coverage.then(Arc::default);
+    let services = Api {
+        rarely: true,
+        coverage: coverage.clone(),
+        ..tables().into()
+    };
+    let tests = for_tests(&services);
     let suite = Suite {
-        project: Project::load(directory, engines()).await?,
+        project: Project::load(directory, engines_with(&services)).await?,
         selection,
-        lua: LuaEngine::new(api()),
-        rhai: RhaiEngine::new(api()),
+        lua: LuaEngine::new(tests.clone()),
+        rhai: RhaiEngine::new(tests),
     };
     let mut reports = Vec::new();
     for file in &files {
@@ -68,17 +78,17 @@ async fn all(directory: Directory, selection: &Selection) -> Result<Report, Faul
     Ok(Report {
         files: reports,
         elapsed: started.elapsed(),
+        covered: coverage.map(|coverage| Covered::new(&coverage)),
     })
 }
 
 /// Returns what tests can do: all that services can, and the functions of `t`.
-fn api() -> Api {
-    let mut tables: Vec<&'static [HostFn]> = tables();
-    tables.push(table::TABLE);
-    Api {
-        tables,
-        declares: Declares::Tests,
-    }
+fn for_tests(services: &Api) -> Api {
+    let own: &'static [HostFn] = table::TABLE;
+    let mut api = services.clone();
+    api.tables.push(own);
+    api.declares = Declares::Tests;
+    api
 }
 
 struct Suite<'a> {

@@ -1,10 +1,11 @@
 //! `kladka test`: what passes, what fails and how it is told, in every language of tests.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Command, TestServer};
+use crate::support::{Command, Log, TestServer, binary, eventually, signal};
 
 const SERVICES: &str = r#"
 return {
@@ -37,10 +38,11 @@ return {
       pcall(function() ctx.outgoing.http["warehouse"]:get { path = "/ping", query = { q = "a b" } } end)
       ctx.response.payload.done = true
     end },
-  service { name = "shop.ids", output = { "v4", "v7", "bytes" },
+  service { name = "shop.ids", output = { "v4", "v7", "bytes", "dice:int" },
     handle = function(ctx)
       local payload = ctx.response.payload
       payload.v4, payload.v7, payload.bytes = uuid.v4(), uuid.v7(), ctx.crypto:random(8)
+      payload.dice = math.random(1000000)
     end },
   service { name = "shop.list", handle = function(ctx) ctx.response.payload = { { n = 1 }, { n = 2 } } end },
   service { name = "shop.broken", handle = function(ctx) return ctx.kvbd end },
@@ -287,7 +289,7 @@ fn what_does_not_hold_fails_and_says_why_in_both_languages() {
             r#"t.invoke("shop.broken");"#,
             &[
                 "ctx has no field 'kvbd'",
-                "scripts/shop.lua:38:69",
+                "scripts/shop.lua:39:69",
                 "Did you mean `kvdb`?",
             ],
         ),
@@ -612,7 +614,9 @@ fn ids_and_the_clock_are_the_same_in_every_run() {
     assert_eq!(block(&first), block(&server.kladka(&["test", "--json"])));
     let told = block(&first).to_string();
     assert!(
-        told.contains("/v4: expected nothing, got") && told.contains("019b76da-a800-7"),
+        told.contains("/v4: expected nothing, got")
+            && told.contains("019b76da-a800-7")
+            && told.contains("/dice"),
         "{told}"
     );
 }
@@ -658,4 +662,143 @@ fn the_command_ends_as_the_tests_do() {
     let ran = server.kladka(&["test"]);
     assert_eq!(ran.code, 4);
     assert!(ran.err.contains("scripts/broken.lua:1"), "{}", ran.err);
+}
+
+#[test]
+fn the_report_is_junit_when_asked_whatever_names_and_messages_hold() {
+    let server = shop();
+    let lua = "test(\"a <b> & \\\"c\\\"\", function(t) t:eq(\"<&\\\"\\0\", \"]]>\") end)\ntest(\"good\", function(t) t:ok(1) end)\n";
+    server.write("tests/odd_test.lua", lua);
+    let cases =
+        "service: shop.list\ncases:\n  - { name: all, output: [] }\nexposures: [direct, json]\n";
+    server.write("tests/list.cases.yaml", cases);
+    let file = server.root().join("report.xml");
+    let ran = server.kladka(&["test", "--junit", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    let text = server.read("report.xml");
+    let document = uppsala::Parser::new().parse(&text).unwrap();
+    let named = |name: &str| document.get_elements_by_tag_name(name);
+    assert_eq!(named("testsuite").len(), 2, "{text}");
+    let failures: Vec<String> = named("failure")
+        .into_iter()
+        .map(|node| document.text_content_deep(node))
+        .collect();
+    let cases: Vec<String> = named("testcase")
+        .into_iter()
+        .filter_map(|node| Some(document.element(node)?.get_attribute("name")?.to_owned()))
+        .collect();
+    assert_eq!(
+        cases,
+        ["all [direct]", "all [json]", "a <b> & \"c\"", "good"]
+    );
+    assert_eq!(failures.len(), 3, "{text}");
+    assert!(
+        failures.iter().all(|text| text.contains("KL-T100")),
+        "{failures:?}"
+    );
+    assert!(
+        text.contains("tests=\"4\" failures=\"3\" errors=\"0\""),
+        "{text}"
+    );
+    let ran = server.kladka(&["test", "--junit", "/no/such/place.xml"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn coverage_names_the_lines_that_did_not_run_in_both_languages() {
+    let server = shop();
+    std::fs::remove_file(server.root().join("scripts/shop.lua")).unwrap();
+    let lua = "local half = require \"half\"\n\nreturn service {\n  name = \"cov.lua\",\n  handle = function(ctx)\n    if ctx.request.input.a then\n      ctx.log:info(\"a\")\n    else\n      ctx.log:info(\n        \"b\")\n    end\n    ctx.response.payload = half.of(4)\n  end,\n}\n";
+    server.write("scripts/cov.lua", lua);
+    let half = "local half = {}\nfunction half.of(n)\n  return n / 2\nend\nfunction half.never(n)\n  return n\nend\nreturn half\n";
+    server.write("scripts/half.lua", half);
+    let rhai = "service(#{ name: \"cov.rhai\" });\n\nfn handle(ctx) {\n    if ctx.request.input.a != () {\n        ctx.log.info(\"a\");\n    } else {\n        ctx.log.info(\"b\");\n    }\n    ctx.response.payload = 2;\n}\n\nfn never(n) {\n    n + 1\n}\n";
+    server.write("scripts/cov.rhai", rhai);
+    for name in ["lua", "rhai"] {
+        let cases = format!(
+            "service: cov.{name}\ncases:\n  - {{ name: one, input: {{ a: 1 }}, output: 2 }}\nexposures: [direct, json]\n"
+        );
+        server.write(&format!("tests/{name}.cases.yaml"), cases);
+    }
+    let ran = server.kladka(&["test", "--cov", "--json"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let report = document(&ran);
+    let files = report["coverage"]["files"].as_array().unwrap();
+    let missed: Vec<(&str, &Json)> = files
+        .iter()
+        .map(|file| (file["file"].as_str().unwrap(), &file["missed"]))
+        .collect();
+    let expected = [
+        ("scripts/cov.lua", json!([9])),
+        ("scripts/cov.rhai", json!([7, 12])),
+        ("scripts/half.lua", json!([6])),
+    ];
+    let expected: Vec<(&str, &Json)> = expected
+        .iter()
+        .map(|(file, lines)| (*file, lines))
+        .collect();
+    assert_eq!(missed, expected);
+    let ran = server.kladka(&["test", "--cov"]);
+    assert!(ran.out.contains("not run: 7, 12"), "{}", ran.out);
+    assert!(ran.out.contains(" % of lines (scripts/)"), "{}", ran.out);
+    // Nothing is noted unless asked for.
+    assert_eq!(
+        document(&server.kladka(&["test", "--json"]))["coverage"],
+        Json::Null
+    );
+}
+
+#[test]
+fn watching_runs_once_for_each_change_and_rests_between() {
+    let server = shop();
+    server.write("tests/a_test.lua", "test(\"a\", function(t) t:ok(1) end)\n");
+    let mut child = binary()
+        .args(["test", "--watch", "--update", "--project"])
+        .arg(server.root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = Log::of(child.stdout.take().unwrap());
+    let runs = |count: usize| {
+        eventually("another run", || {
+            let lines = log.lines();
+            let runs = lines.iter().filter(|line| line.contains(" run, "));
+            let runs: Vec<&String> = runs.collect();
+            assert!(runs.len() <= count, "{runs:?}");
+            (runs.len() == count).then(|| (*runs.last().unwrap()).clone())
+        })
+    };
+    assert!(runs(1).contains("1 run, all passed"));
+    server.write(
+        "tests/a_test.lua",
+        "test(\"a\", function(t) t:ok(false) end)\n",
+    );
+    assert!(runs(2).contains("1 run, 1 failed"));
+    server.write("scripts/broken.lua", "return service {");
+    server.write("scripts/broken.lua", "return nil");
+    // It writes golden files, which does not wake it for ever.
+    server.write(
+        "tests/list.cases.yaml",
+        "service: shop.list\ngolden: true\ncases:\n  - { name: all }\nexposures: [json]\n",
+    );
+    log.wait("tests/list.cases.yaml");
+    let used = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        ticks.map(|text| text.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    // It rests when two looks half a second apart see no work.
+    eventually("rest", || {
+        let before = used();
+        std::thread::park_timeout(Duration::from_millis(500));
+        (used() == before).then_some(())
+    });
+    signal(child.id(), "INT");
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(4),
+        "as the last run ended"
+    );
 }

@@ -27,6 +27,13 @@ impl Chance {
         self.place.get().is_some()
     }
 
+    /// Returns from what the random numbers of a VM come: nobody can guess it from those of another.
+    pub(crate) fn seed(&self) -> Result<i32, Fault> {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes)?;
+        Ok(i32::from_be_bytes(bytes))
+    }
+
     /// Fills bytes.
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Fault> {
         let Some(mut place) = self.place.get() else {

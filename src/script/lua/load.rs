@@ -45,6 +45,7 @@ impl LuaEngine {
                 api: &self.api,
                 set: &Arc::default(),
                 waits: false,
+                seed: 0,
                 declaration: None,
             });
             vm.map_or_else(|_no_memory| Vec::new(), |vm| vm.names())
@@ -85,6 +86,7 @@ impl Loading for LuaEngine {
             api: &self.api,
             set,
             waits: false,
+            seed: 0,
             declaration: None,
         };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;

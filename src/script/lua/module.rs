@@ -7,20 +7,25 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use mlua::chunk::Compiler;
 use mlua::{Function, Lua, Table};
 
 use crate::base::{Code, Fault, closest, with_article};
 use crate::contract::{Source, SourceSet};
-use crate::script::Declares;
 use crate::script::declare::broken;
 use crate::script::lua::bridge::raise;
 use crate::script::lua::diagnostic;
 use crate::script::lua::load::ENDINGS;
+use crate::script::{Api, Coverage, Declares};
 
 /// The state of loading in one VM.
 pub(crate) struct Loader {
     set: Arc<SourceSet>,
     declares: Declares,
+    /// Where lines that run are noted.
+    coverage: Option<Arc<Coverage>>,
+    /// The files that were compiled so that it shows which of their lines run.
+    compiled: RefCell<Vec<(String, Function)>>,
     /// What the modules returned, by name.
     ready: RefCell<HashMap<String, mlua::Value>>,
     /// The modules that run now, outermost first.
@@ -44,10 +49,12 @@ pub(crate) struct Declared {
 
 impl Loader {
     /// Starts loading from a set of sources.
-    pub(crate) fn new(set: Arc<SourceSet>, declares: Declares) -> Rc<Self> {
+    pub(crate) fn new(set: Arc<SourceSet>, api: &Api) -> Rc<Self> {
         Rc::new(Self {
             set,
-            declares,
+            declares: api.declares,
+            coverage: api.coverage.clone(),
+            compiled: RefCell::default(),
             ready: RefCell::default(),
             stack: RefCell::default(),
             uses: RefCell::default(),
@@ -91,6 +98,46 @@ impl Loader {
             this.service(lua, &table).map_err(raise)
         })?;
         globals.raw_set("service", service)
+    }
+
+    /// Compiles one source under its path as chunk name.
+    pub(crate) fn compile(
+        &self,
+        lua: &Lua,
+        source: &Source,
+        env: &Table,
+    ) -> mlua::Result<Function> {
+        let mut chunk = lua
+            .load(source.text.as_str())
+            .set_name(format!("@{}", source.path))
+            .set_mode(mlua::chunk::ChunkMode::Text)
+            .set_environment(env.clone());
+        if self.coverage.is_some() {
+            chunk = chunk.set_compiler(Compiler::new().set_coverage_level(1));
+        }
+        let function = chunk.into_function()?;
+        if self.coverage.is_some() {
+            let mut compiled = self.compiled.borrow_mut();
+            compiled.push((source.path.clone(), function.clone()));
+        }
+        Ok(function)
+    }
+
+    /// Notes which lines ran in this VM.
+    pub(crate) fn note_coverage(&self) {
+        let Some(coverage) = &self.coverage else {
+            return;
+        };
+        for (path, function) in self.compiled.take() {
+            function.coverage(|ran| {
+                for (line, hits) in (0..).zip(ran.hits) {
+                    // Lines without anything to run are negative.
+                    if let Ok(hits) = u64::try_from(hits) {
+                        coverage.note(&path, line, hits);
+                    }
+                }
+            });
+        }
     }
 
     /// Ends loading: from now on, `require` gives loaded modules only.
@@ -209,7 +256,8 @@ impl Loader {
         }
         let source = self.source(&name).map_err(raise)?;
         self.uses.borrow_mut().insert(source.path.clone());
-        let function = compile(lua, &source, env)
+        let function = self
+            .compile(lua, &source, env)
             .map_err(|error| raise(broken(&name, &diagnostic::fault_of(&error))))?;
         self.stack.borrow_mut().push(name);
         Ok((mlua::Value::Nil, mlua::Value::Function(function)))
@@ -283,15 +331,6 @@ return function(name)
   return done(name, result)
 end
 ";
-
-/// Compiles one source under its path as chunk name.
-pub(crate) fn compile(lua: &Lua, source: &Source, env: &Table) -> mlua::Result<Function> {
-    lua.load(source.text.as_str())
-        .set_name(format!("@{}", source.path))
-        .set_mode(mlua::chunk::ChunkMode::Text)
-        .set_environment(env.clone())
-        .into_function()
-}
 
 /// Makes a table and those in it read-only.
 fn freeze(value: &mlua::Value, depth: u32) {

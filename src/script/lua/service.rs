@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use crate::base::{Code, Fault, Value};
 use crate::contract::{Answer, Core, CoreLocal, Ctx, Declaration};
 use crate::script::declare::LOAD_TIME;
+use crate::script::host::chance::Chance;
 use crate::script::lua::diagnostic;
 use crate::script::lua::entry::Entry;
 use crate::script::lua::memory::Guarded;
@@ -170,6 +171,7 @@ impl Instance {
             api: &program.api,
             set: &program.set,
             waits: ctx.ports.kvdb.waits(),
+            seed: core.local::<Chance>().seed()?,
             declaration: Some(&program.declaration),
         };
         let vm = Vm::open(&parts).map_err(|error| diagnostic::fault_of(&error))?;

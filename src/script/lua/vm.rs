@@ -17,7 +17,7 @@ use crate::script::lua::bind;
 use crate::script::lua::bridge::{Bridge, Class, raise};
 use crate::script::lua::context::{self, Context};
 use crate::script::lua::entry::Entry;
-use crate::script::lua::module::{self, Loader};
+use crate::script::lua::module::Loader;
 use crate::script::lua::object::Held;
 use crate::script::lua::{diagnostic, parallel, sandbox};
 use crate::script::meter::{Meter, Verdict};
@@ -47,6 +47,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) set: &'a Arc<SourceSet>,
     /// Whether the key/value store has to be waited for.
     pub(crate) waits: bool,
+    /// From what its random numbers come.
+    pub(crate) seed: i32,
     /// The service it is for; `None` to try a file.
     pub(crate) declaration: Option<&'a Declaration>,
 }
@@ -56,10 +58,10 @@ impl Vm {
     pub(crate) fn open(parts: &Parts<'_>) -> mlua::Result<Self> {
         let lua = sandbox::open()?;
         // What is only tried is not worth its machine code.
-        lua.enable_jit(parts.declaration.is_some());
-        let bridge = Bridge::install(&lua, Rc::clone(parts.meter), parts.waits)?;
+        lua.enable_jit(parts.declaration.is_some() && !parts.api.rarely);
+        let bridge = Bridge::install(&lua, Rc::clone(parts.meter), parts.waits, parts.seed)?;
         let env = lua.create_table()?;
-        let loader = Loader::new(Arc::clone(parts.set), parts.api.declares);
+        let loader = Loader::new(Arc::clone(parts.set), parts.api);
         let tables = &parts.api.tables;
         libraries(&lua, &bridge, tables)?;
         classes(&lua, &bridge, tables)?;
@@ -96,7 +98,13 @@ impl Vm {
 
     /// Compiles a file.
     pub(crate) fn compile(&self, source: &Source) -> mlua::Result<Function> {
-        module::compile(&self.lua, source, &self.env)
+        self.loader.compile(&self.lua, source, &self.env)
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.loader.note_coverage();
     }
 }
 

@@ -9,12 +9,13 @@ use rhai::packages::{
 };
 use rhai::{AST, Dynamic, Engine, LexError, Module, Scope, Token};
 
-use crate::contract::{HostFn, Receiver};
+use crate::contract::Receiver;
 use crate::script::rhai::bind::{self, Index, Kind};
 use crate::script::rhai::module::{self, Resolver};
 use crate::script::rhai::object::Space;
 use crate::script::rhai::safe::{self, MAX_MEMBERS, MAX_TEXT};
-use crate::script::rhai::{closure, context, diagnostic, fiber, parallel};
+use crate::script::rhai::{closure, context, coverage, diagnostic, fiber, parallel};
+use crate::script::{Api, Coverage};
 
 /// How deep functions may call each other.
 const MAX_CALLS: usize = 64;
@@ -31,11 +32,14 @@ pub(crate) struct Interpreter {
     pub(crate) index: Arc<Index>,
     /// The names that files may use without declaring them: the libraries.
     known: Scope<'static>,
+    /// Where lines that run are noted.
+    coverage: Option<Arc<Coverage>>,
 }
 
 impl Interpreter {
     /// Makes the interpreter with the script API.
-    pub(crate) fn new(tables: &[&'static [HostFn]]) -> Self {
+    pub(crate) fn new(api: &Api) -> Self {
+        let tables = &api.tables;
         let index = Index::new(tables);
         let mut engine = Engine::new_raw();
         packages(&mut engine);
@@ -46,6 +50,9 @@ impl Interpreter {
         context::install(&mut engine, &index, tables);
         module::install(&mut engine);
         parallel::install(&mut engine);
+        if let Some(coverage) = &api.coverage {
+            coverage::install(&mut engine, coverage);
+        }
         engine.set_module_resolver(Resolver);
         let mut known = Scope::new();
         let mut libraries = Module::new();
@@ -62,16 +69,29 @@ impl Interpreter {
             engine,
             index,
             known,
+            coverage: api.coverage.clone(),
         }
     }
 
     /// Compiles a text; `path` is what places of errors name.
     pub(crate) fn compile(&self, text: &str, path: &str) -> Result<AST, closure::Problem> {
-        let compiled = self.engine.compile_with_scope(&self.known, text);
-        let mut ast = compiled.map_err(|error| diagnostic::compile(&error, text))?;
-        ast.set_source(path);
+        let mut ast = self.compiled(text)?;
         closure::check(&ast)?;
+        if let Some(coverage) = &self.coverage {
+            let marked = coverage::marked(&ast, text, |line| coverage.mark(path, line));
+            if let Ok(telling) = self.compiled(&marked.text) {
+                let lines = marked.lines.iter();
+                lines.for_each(|line| coverage.note(path, *line, 0));
+                ast = telling;
+            }
+        }
+        ast.set_source(path);
         Ok(ast)
+    }
+
+    fn compiled(&self, text: &str) -> Result<AST, closure::Problem> {
+        let compiled = self.engine.compile_with_scope(&self.known, text);
+        compiled.map_err(|error| diagnostic::compile(&error, text))
     }
 }
 

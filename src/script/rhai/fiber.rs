@@ -332,7 +332,7 @@ mod tests {
     fn a_task() -> Rc<Task> {
         let call = offline::call("t.rhai", "rhai").unwrap();
         let running = Running::new(call, Duration::from_mins(1), Manners::Alone);
-        let interpreter = Arc::new(Interpreter::new(&[]));
+        let interpreter = Arc::new(Interpreter::new(&Vec::new().into()));
         let loader = Loader::open(interpreter, Arc::new(SourceSet::default()));
         Task::new(Rc::new(Meter::default()), running, loader, Value::Null)
     }

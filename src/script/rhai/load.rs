@@ -48,7 +48,7 @@ impl RhaiEngine {
     }
 
     fn interpreter(&self) -> &Arc<Interpreter> {
-        let make = || Arc::new(Interpreter::new(&self.api.tables));
+        let make = || Arc::new(Interpreter::new(&self.api));
         self.interpreter.get_or_init(make)
     }
 }

@@ -9,6 +9,7 @@ mod bind;
 mod closure;
 mod context;
 mod convert;
+mod coverage;
 mod diagnostic;
 mod engine;
 mod fiber;

@@ -11,10 +11,11 @@ mod wire;
 
 pub(crate) use curl::{Curl, Reply};
 pub(crate) use gate::Gate;
+pub(crate) use log::Log;
 pub(crate) use peer::{Does, Peer};
 pub(crate) use raw::Raw;
 pub(crate) use redis::Redis;
-pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with};
+pub(crate) use server::{Command, TestServer, binary, kladka, kladka_with, signal};
 pub(crate) use wire::Wire;
 
 use std::path::PathBuf;

@@ -310,7 +310,7 @@ fn done(output: &Output) -> Command {
 }
 
 /// Sends a signal by name.
-pub(super) fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Process::new("kill")
         .arg(format!("-{name}"))
         .arg(pid.to_string())
