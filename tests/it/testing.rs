@@ -730,7 +730,7 @@ fn coverage_names_the_lines_that_did_not_run_in_both_languages() {
         .collect();
     let expected = [
         ("scripts/cov.lua", json!([9])),
-        ("scripts/cov.rhai", json!([7, 12])),
+        ("scripts/cov.rhai", json!([7, 12, 13])),
         ("scripts/half.lua", json!([6])),
     ];
     let expected: Vec<(&str, &Json)> = expected
@@ -739,7 +739,7 @@ fn coverage_names_the_lines_that_did_not_run_in_both_languages() {
         .collect();
     assert_eq!(missed, expected);
     let ran = server.kladka(&["test", "--cov"]);
-    assert!(ran.out.contains("not run: 7, 12"), "{}", ran.out);
+    assert!(ran.out.contains("not run: 7, 12-13"), "{}", ran.out);
     assert!(ran.out.contains(" % of lines (scripts/)"), "{}", ran.out);
     // Nothing is noted unless asked for.
     assert_eq!(

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Engine, Expr, INT, Position, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, INT, Position, Stmt};
 
 use crate::script::Coverage;
 
@@ -89,22 +89,27 @@ fn start(statement: &Stmt) -> Position {
     match statement {
         Stmt::Expr(expression) => start_of(expression),
         Stmt::Assignment(parts) => start_of(&parts.1.lhs),
-        Stmt::FnCall(call, position) if call.namespace.is_empty() => *position,
-        Stmt::FnCall(call, _) => call.namespace.position(),
+        Stmt::FnCall(call, position) => start_of_call(call, *position),
         other => other.position(),
     }
 }
 
 fn start_of(expression: &Expr) -> Position {
     match expression {
-        Expr::FnCall(call, _) if !call.namespace.is_empty() => call.namespace.position(),
+        Expr::FnCall(call, position) => start_of_call(call, *position),
         Expr::Dot(parts, ..) | Expr::Index(parts, ..) => start_of(&parts.lhs),
-        // Operators are calls of functions.
-        Expr::FnCall(call, _) if call.is_operator_call() => {
-            let first = call.args.first();
-            first.map_or(Position::NONE, start_of)
-        }
         other => other.start_position(),
+    }
+}
+
+/// Operators are calls, too, and stand behind their first operand, or in front of the only one.
+fn start_of_call(call: &FnCallExpr, position: Position) -> Position {
+    if !call.namespace.is_empty() {
+        return call.namespace.position();
+    }
+    match &*call.args {
+        [first, _] if call.is_operator_call() => start_of(first),
+        _ => position,
     }
 }
 
@@ -171,7 +176,7 @@ fn second() { 7 }
             fn first(a, b) {__ran(3);
                 __ran(4);let sum = a + b; // why
                 __ran(5);sum += 1;
-                a + b;
+                __ran(6);a + b;
                 __ran(7);x::f(a);
                 __ran(8);f(a);
                 __ran(9);a.b.c(1);
@@ -193,7 +198,7 @@ fn second() { 7 }
                     __ran(25);g(i);
                 }
                 __ran(27);[1].map(|v| {
-                    v + 1
+                    __ran(28);v + 1
                 })
             }
             fn second() {__ran(31); 7 }"#]]
