@@ -91,9 +91,14 @@ fn joined(faults: Faults) -> Failure {
     let mut failures = faults.0.into_iter().map(Failure::from);
     let nothing = || Fault::new(Code::Internal, "the tests did not run");
     let mut first = failures.next().unwrap_or_else(|| nothing().into());
+    let mut more = Vec::new();
     for failure in failures {
         first.block.push_str("\n\n");
         first.block.push_str(&failure.block);
+        more.push(failure.document);
+    }
+    if let Some(document) = first.document.as_object_mut() {
+        document.insert("more".to_owned(), more.into());
     }
     first
 }

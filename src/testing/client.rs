@@ -224,6 +224,17 @@ impl Client {
     }
 }
 
+/// Tells whether the project's own channel of a service takes what clients of an exposure send; true when there is none.
+pub(super) fn takes(project: &Project, service: &ServiceName, exposure: Exposure) -> bool {
+    let version = match exposure {
+        Exposure::Soap11 => "1.1",
+        Exposure::Soap12 => "1.2",
+        _ => return true,
+    };
+    let client = Client::new(project, service, exposure);
+    client.is_ok_and(|client| client.options.soap.version.iter().any(|own| own == version))
+}
+
 fn format_of(exposure: Exposure) -> &'static str {
     match exposure {
         Exposure::Direct | Exposure::Json => "json",

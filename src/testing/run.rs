@@ -13,6 +13,7 @@ use crate::script::rhai::RhaiEngine;
 use crate::script::{Api, Coverage, Declares};
 use crate::testing::case::Run;
 use crate::testing::cases::{Case, CasesFile, Exposure};
+use crate::testing::client::takes;
 use crate::testing::covered::Covered;
 use crate::testing::find::{Form, TestFile, find};
 use crate::testing::golden::{self, Golden};
@@ -156,9 +157,11 @@ impl Suite<'_> {
         let (file, sheet) = Sheet::read::<CasesFile>(text).map_err(|faults| faults.0)?;
         let entry = self.entry(&file, &sheet).map_err(|fault| vec![fault])?;
         check(&file, &sheet)?;
+        let all = Exposure::ALL.iter().copied();
+        let all = all.filter(|exposure| takes(&self.project, &file.service, *exposure));
         let exposures = match file.exposures.as_slice() {
-            [] => Exposure::ALL,
-            own => own,
+            [] => all.collect(),
+            own => own.to_vec(),
         };
         let mut reports = Vec::new();
         let mut count = 0;
@@ -167,7 +170,7 @@ impl Suite<'_> {
                 continue;
             }
             count += 1;
-            for exposure in exposures {
+            for exposure in &exposures {
                 let case = Numbered { index, case };
                 reports.push(
                     self.case(path, (&file, &sheet), &entry, &case, *exposure)
@@ -261,6 +264,12 @@ fn check(file: &CasesFile, sheet: &Sheet) -> Result<(), Vec<Fault>> {
             let hint = "Add `output`, `error`, `logs`, `kvdb` or `called`.";
             let fault = Fault::new(Code::TestFailed, message).hint(hint);
             faults.push(sheet.value(fault, &pointer));
+        }
+        let mut before = file.cases.iter().take(index);
+        if before.any(|other| other.name == case.name) {
+            let message = format!("there are two cases '{}'", case.name);
+            let fault = Fault::new(Code::TestFailed, message);
+            faults.push(sheet.value(fault, &format!("{pointer}/name")));
         }
         if case.output.is_some() && case.error.is_some() {
             let message = format!("case '{}' expects an output and an error", case.name);

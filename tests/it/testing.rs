@@ -129,7 +129,8 @@ fn what_holds_passes_in_both_languages() {
                t:ok(t.kvdb:get("asked:tea") == nil)"#,
             r#"t.fails("shop.price", #{ item: "tea" }, #{ code: "NO-PRICE", status: 404, message: "no price for tea" });
                t.fails("shop.price", #{}, #{ code: "KL-I102", pointer: "/item", status: 400 });
-               t.fails(|t| t.invoke("shop.price", #{ item: "tea" }), #{ code: "NO-PRICE", status: 404 });
+               let item = "tea";
+               t.fails(|t| t.invoke("shop.price", #{ item: item }), #{ code: "NO-PRICE", status: 404 });
                t.fails(|t| throw "by hand");
                t.ok(t.kvdb.get("asked:tea") == ());"#,
         ),
@@ -512,6 +513,11 @@ fn a_file_that_could_pass_without_showing_anything_fails() {
             ],
         ),
         (
+            "twice.cases.yaml",
+            "service: shop.list\ncases:\n  - { name: a, output: [] }\n  - { name: a, output: [] }\n",
+            &["there are two cases 'a'", "twice.cases.yaml:4:13"],
+        ),
+        (
             "empty_test.lua",
             "local x = 1\n",
             &["KL-T100", "empty_test.lua holds no test"],
@@ -659,9 +665,14 @@ fn the_command_ends_as_the_tests_do() {
     assert_eq!(test["faults"][0]["code"], "KL-T100");
     // What does not load is told, and nothing runs.
     server.write("scripts/broken.lua", "return service {");
+    server.write("scripts/broken.rhai", "fn handle(ctx) {");
     let ran = server.kladka(&["test"]);
     assert_eq!(ran.code, 4);
     assert!(ran.err.contains("scripts/broken.lua:1"), "{}", ran.err);
+    assert!(ran.err.contains("scripts/broken.rhai:1"), "{}", ran.err);
+    let report = document(&server.kladka(&["test", "--json"]));
+    let also = report["error"]["more"][0].to_string();
+    assert!(also.contains("scripts/broken.rhai"), "{report}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The contract as tables: commands, and what each must answer.
 
+use std::sync::Arc;
+
+use crate::base::SystemClock;
 use crate::contract::KeyValue;
 use crate::kvdb::command::TABLE;
 use crate::kvdb::redis::Redis;
@@ -423,6 +426,11 @@ async fn walks_all_keys(store: &dyn KeyValue) {
         assert_eq!(found, names, "count {count}");
     }
     assert_eq!(keys(store, "walk:[1-2]?", 10).await.len(), 20);
+}
+
+#[tokio::test]
+async fn the_store_of_a_test_keeps_the_contract() {
+    keeps_the_contract(&*crate::kvdb::in_memory(Arc::new(SystemClock))).await;
 }
 
 #[tokio::test]

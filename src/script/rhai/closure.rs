@@ -36,11 +36,10 @@ const TAKERS: &[&str] = &[
 /// What is wrong, and where.
 pub(crate) type Problem = (Fault, Position);
 
-/// Checks a compiled file.
-pub(crate) fn check(ast: &AST) -> Result<(), Problem> {
-    let taken = ast
-        .iter_fn_def()
-        .find(|function| TAKERS.contains(&function.name.as_str()));
+/// Checks a compiled file. `takers` are host functions that call a closure and keep none.
+pub(crate) fn check(ast: &AST, takers: &[&str]) -> Result<(), Problem> {
+    let takes = |name: &str| TAKERS.contains(&name) || takers.contains(&name);
+    let taken = ast.iter_fn_def().find(|function| takes(&function.name));
     if let Some(function) = taken {
         let name = &function.name;
         let message = format!("'{name}' is the name of a library function");
@@ -50,14 +49,14 @@ pub(crate) fn check(ast: &AST) -> Result<(), Problem> {
     }
     let mut found = None;
     ast.walk(&mut |path| {
-        found = found.take().or_else(|| kept(path));
+        found = found.take().or_else(|| kept(path, &takes));
         found.is_none()
     });
     found.map_or(Ok(()), Err)
 }
 
 /// Returns the problem when the last node of the path is a closure that captures and is kept.
-fn kept(path: &[ASTNode<'_>]) -> Option<Problem> {
+fn kept(path: &[ASTNode<'_>], takes: &impl Fn(&str) -> bool) -> Option<Problem> {
     let ASTNode::Expr(Expr::Stmt(block)) = path.last()? else {
         return None;
     };
@@ -72,7 +71,7 @@ fn kept(path: &[ASTNode<'_>]) -> Option<Problem> {
     });
     if let Some(call) = caller
         && call.namespace.is_empty()
-        && TAKERS.contains(&call.name.as_str())
+        && takes(&call.name)
     {
         let owner = owner(above).or_else(|| name_of(call.args.first()?))?;
         let (twice, _) = captured

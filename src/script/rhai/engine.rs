@@ -9,7 +9,9 @@ use rhai::packages::{
 };
 use rhai::{AST, Dynamic, Engine, LexError, Module, Scope, Token};
 
-use crate::contract::Receiver;
+use crate::contract::{HostFn, Receiver};
+use crate::script::context::functions;
+use crate::script::host;
 use crate::script::rhai::bind::{self, Index, Kind};
 use crate::script::rhai::module::{self, Resolver};
 use crate::script::rhai::object::Space;
@@ -32,6 +34,8 @@ pub(crate) struct Interpreter {
     pub(crate) index: Arc<Index>,
     /// The names that files may use without declaring them: the libraries.
     known: Scope<'static>,
+    /// Host functions that call a closure and keep none.
+    takers: Vec<&'static str>,
     /// Where lines that run are noted.
     coverage: Option<Arc<Coverage>>,
 }
@@ -69,6 +73,7 @@ impl Interpreter {
             engine,
             index,
             known,
+            takers: takers(tables),
             coverage: api.coverage.clone(),
         }
     }
@@ -76,7 +81,7 @@ impl Interpreter {
     /// Compiles a text; `path` is what places of errors name.
     pub(crate) fn compile(&self, text: &str, path: &str) -> Result<AST, closure::Problem> {
         let mut ast = self.compiled(text)?;
-        closure::check(&ast)?;
+        closure::check(&ast, &self.takers)?;
         if let Some(coverage) = &self.coverage {
             let marked = coverage::marked(&ast, text, |line| coverage.mark(path, line));
             if let Ok(telling) = self.compiled(&marked.text) {
@@ -93,6 +98,14 @@ impl Interpreter {
         let compiled = self.engine.compile_with_scope(&self.known, text);
         compiled.map_err(|error| diagnostic::compile(&error, text))
     }
+}
+
+fn takers(tables: &[&'static [HostFn]]) -> Vec<&'static str> {
+    let on_ctx = functions(tables, Receiver::Ctx);
+    let takers = on_ctx.filter(|function| host::takes_function(function));
+    takers
+        .map(|function| host::split(function.path).1)
+        .collect()
 }
 
 fn packages(engine: &mut Engine) {
