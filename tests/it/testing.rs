@@ -813,3 +813,53 @@ fn watching_runs_once_for_each_change_and_rests_between() {
         "as the last run ended"
     );
 }
+
+#[test]
+fn the_projects_own_channel_is_used_without_its_security() {
+    let server = shop();
+    server.write(
+        "config/objects.yaml",
+        r#"
+version: 1
+security:
+  - { name: guard, type: basic, username: a, password: "${env.PASSWORD_THAT_NOBODY_SET}" }
+channels:
+  - { name: one, service: shop.list, http: { path: /one }, format: json, wrap: result, security: guard }
+  - name: two
+    service: shop.price
+    http: { path: /two }
+    format: soap
+    soap: { version: ["1.1"], action: ask, operation: askPrice, namespace: "urn:shop" }
+    security: guard
+    rate_limit: { limit: 1, per: 1h, by: channel }
+"#,
+    );
+    let list = "service: shop.list\ngolden: true\ncases:\n  - { name: all, output: [{ n: 1 }, { n: 2 }] }\nexposures: [json]\n";
+    server.write("tests/list.cases.yaml", list);
+    let price = "service: shop.price\ngolden: true\ngiven: { kvdb: { \"price:tea\": \"2\" } }\ncases:\n  - { name: one, input: { item: tea }, output: { total: \"2\" } }\n  - { name: two, input: { item: tea }, output: { total: \"2\" } }\n";
+    server.write("tests/price.cases.yaml", price);
+    let ran = server.kladka(&["test", "--update"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("2 cases × 4 exposures   8 passed"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        server.read("tests/golden/list.all.json.json"),
+        r#"{"result":[{"n":1},{"n":2}]}"#
+    );
+    let soap = server.read("tests/golden/price.two.soap11.xml");
+    assert!(
+        soap.contains("<askPriceResponse xmlns=\"urn:shop\"><total>2</total>"),
+        "{soap}"
+    );
+    // Asked for by name, it is not left out.
+    server.write(
+        "tests/price.cases.yaml",
+        format!("{price}exposures: [soap12]\n"),
+    );
+    let ran = server.kladka(&["test", "price"]);
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("KL-I111"), "{}", ran.out);
+}
