@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Command, Log, TestServer, binary, eventually, signal};
+use crate::support::{Command, Log, TestServer, binary, eventually, kladka, signal};
 
 const SERVICES: &str = r#"
 return {
@@ -100,8 +100,24 @@ fn a_new_project_comes_with_tests_that_pass() {
             ran.out
         );
         assert!(ran.out.contains("23 run, all passed"), "{}", ran.out);
+        assert!(!server.root().join("data").exists(), "tests leave nothing");
         // The machine may be busy, and this build is not optimised.
         assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
+    }
+}
+
+#[test]
+fn this_repository_is_a_project_whose_tests_pass() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ran = kladka(root, &["test"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    for path in [
+        "tests/get_rate.cases.yaml",
+        "tests/update_cache_test.lua",
+        "tests/rhai/get_rate.cases.yaml",
+        "tests/rhai/update_cache_test.rhai",
+    ] {
+        assert!(ran.out.contains(path), "{}", ran.out);
     }
 }
 
@@ -132,6 +148,7 @@ fn what_holds_passes_in_both_languages() {
                let item = "tea";
                t.fails(|t| t.invoke("shop.price", #{ item: item }), #{ code: "NO-PRICE", status: 404 });
                t.fails(|t| throw "by hand");
+               t.fails(|| throw "by hand");
                t.ok(t.kvdb.get("asked:tea") == ());"#,
         ),
         (
@@ -298,6 +315,11 @@ fn what_does_not_hold_fails_and_says_why_in_both_languages() {
             "local x = t.kvdb:get(\"a\")",
             "let x = t.kvdb.get(\"a\");",
             &["KL-T100", "the test checks nothing"],
+        ),
+        (
+            "t:fails(function() return 1 end)",
+            "t.fails(|| 1);",
+            &["expected a failure, got none"],
         ),
         ("while true do end", "while true { }", &["KL-S301"]),
         ("t:eqq(1, 1)", "t.eqq(1, 1);", &["eqq"]),

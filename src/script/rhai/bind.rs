@@ -151,7 +151,7 @@ fn tried(at: &NativeCallContext<'_>, function: Dynamic) -> Outcome {
         return Ok(Dynamic::UNIT);
     };
     let mut outcome = rhai::Map::new();
-    let result: Outcome = function.call_within_context(at, (Root,));
+    let result = handed_ctx(at, &function);
     outcome.insert("failed".into(), result.is_err().into());
     if let Err(error) = result {
         if matches!(*error, EvalAltResult::ErrorTerminated(..)) {
@@ -173,6 +173,20 @@ fn tried(at: &NativeCallContext<'_>, function: Dynamic) -> Outcome {
         }
     }
     Ok(outcome.into())
+}
+
+/// Calls a closure with `ctx`, or with nothing when it takes nothing.
+fn handed_ctx(at: &NativeCallContext<'_>, function: &FnPtr) -> Outcome {
+    let result = function.call_within_context(at, (Root,));
+    match &result {
+        Err(error)
+            if let EvalAltResult::ErrorFunctionNotFound(missing, _) = &**error
+                && missing.starts_with(function.fn_name()) =>
+        {
+            function.call_within_context(at, ())
+        }
+        _ => result,
+    }
 }
 
 /// Registers functions on one type of receiver. `locate` tells what a value of it stands for.

@@ -81,7 +81,11 @@ fn kept(path: &[ASTNode<'_>], takes: &impl Fn(&str) -> bool) -> Option<Problem> 
             "a closure cannot use '{owner}', whose '{}' calls it",
             call.name
         );
-        let hint = format!("Take what it needs of `{owner}` into a variable before.");
+        let hint = if TAKERS.contains(&call.name.as_str()) {
+            format!("Take what it needs of `{owner}` into a variable before.")
+        } else {
+            format!("It is handed `{owner}`: write `|{owner}| …`.")
+        };
         return Some((
             Fault::new(Code::ScriptCompile, message).hint(hint),
             twice.pos,
