@@ -24,7 +24,7 @@ return {
       ctx.kvdb:incr("asked:" .. input.item)
       ctx.log:info("%s asked for", input.item)
     end },
-  service { name = "shop.order", input = { "id", "lines:any?" }, output = { "number?", "when?", "currency?" },
+  service { name = "shop.order", uses = { "outgoing.http:warehouse", "config:shop" }, input = { "id", "lines:any?" }, output = { "number?", "when?", "currency?" },
     handle = function(ctx)
       local input = ctx.request.input
       local answer = ctx.outgoing.http["warehouse"]:post {
