@@ -23,8 +23,8 @@ return service {
     local rows = 0
     for row in response:xml():each("//m:properties", NAMESPACES) do
       local rate = row:text("d:RATE", NAMESPACES)
-      local day = date.parse(row:text("d:QUOTE_DATE", NAMESPACES))
-      local key = rates.key(day.year, day.month, day.day)
+      local date = ctx.time.parse(row:text("d:QUOTE_DATE", NAMESPACES))
+      local key = rates.key(date.year, date.month, date.day)
       ctx.kvdb:set(key, rate)
       ctx.log:info("Key %s set to %s", key, rate)
       rows += 1

@@ -1,4 +1,4 @@
-//! `ctx.time`: the present, by the server's clock, and waiting. What needs no clock is in `date`.
+//! `ctx.time`: the present, by the server's clock, reading moments, and waiting. What computes with them is in `date`.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -43,6 +43,28 @@ pub(crate) const TABLE: &[HostFn] = &[
             result: "10",
         }],
         call: HostCall::Now(today),
+    },
+    HostFn {
+        path: "time.parse",
+        receiver: Receiver::Ctx,
+        args: &[arg("text", Type::Text)],
+        returns: Type::Map,
+        effect: Effect::Pure,
+        doc: "Reads a date, a local time or RFC 3339. Without an offset in the text the result has none. `date.parse` \
+              reads other forms.",
+        examples: &[
+            Example {
+                lua: r#"ctx.time.parse("2013-09-03T00:00:00").day"#,
+                rhai: r#"ctx.time.parse("2013-09-03T00:00:00").day"#,
+                result: "3",
+            },
+            Example {
+                lua: r#"ctx.time.parse("2013-09-03T10:00:00+02:00").offset"#,
+                rhai: r#"ctx.time.parse("2013-09-03T10:00:00+02:00").offset"#,
+                result: r#""+02:00""#,
+            },
+        ],
+        call: HostCall::Now(parse),
     },
     HostFn {
         path: "time.sleep",
@@ -90,6 +112,10 @@ fn now(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
 fn today(call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let today = Moment::Date(present(call, &mut args)?.date());
     Ok(today.into_value())
+}
+
+fn parse(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
+    Moment::take(&mut args, 0, "text").map(Moment::into_value)
 }
 
 async fn sleep(call: Rc<Call>, mut args: Args) -> Result<Value, Fault> {
