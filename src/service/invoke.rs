@@ -112,11 +112,11 @@ pub(crate) async fn run(
     service: &dyn Service,
     input: Value,
 ) -> Result<Answer, Fault> {
-    let deadline = ctx.deadline.into();
-    if tokio::time::Instant::now() >= deadline {
+    if Instant::now() >= ctx.deadline {
         // It would still get one poll, and whoever caught its failure could go on with the next.
         return Err(late(service));
     }
+    let deadline = ctx.deadline.into();
     let running = AssertUnwindSafe(service.call(core, ctx, input)).catch_unwind();
     match tokio::time::timeout_at(deadline, running).await {
         Ok(Ok(result)) => result,
