@@ -25,12 +25,12 @@ const PLACES: &[(&str, &str)] = &[
         "try { P; } catch { P; }",
     ),
     (
-        "parallel { function() P end, function() ctx.time.sleep(2) end }",
-        "parallel([1, 2], |n| { if n == 1 { P; } else { ctx.time.sleep(2); } });",
+        "parallel { function() P end, function() ctx.time.sleep('2ms') end }",
+        "parallel([1, 2], |n| { if n == 1 { P; } else { ctx.time.sleep(\"2ms\"); } });",
     ),
     (
-        "parallel { function() pcall(function() P end) end, function() while true do ctx.time.sleep(1) end end }",
-        "parallel([1, 2], |n| { if n == 1 { try { P; } catch { } } else { loop { ctx.time.sleep(1); } } });",
+        "parallel { function() pcall(function() P end) end, function() while true do ctx.time.sleep('1ms') end end }",
+        "parallel([1, 2], |n| { if n == 1 { try { P; } catch { } } else { loop { ctx.time.sleep(\"1ms\"); } } });",
     ),
 ];
 
@@ -47,8 +47,8 @@ fn service(name: &str, file: &str, code: &str) -> String {
 
 /// Sleeps while the other panics, then answers.
 const NEIGHBOUR: [(&str, &str); 2] = [
-    ("scripts/n.lua", "ctx.time.sleep(4)"),
-    ("scripts/n.rhai", "ctx.time.sleep(4);"),
+    ("scripts/n.lua", "ctx.time.sleep('4ms')"),
+    ("scripts/n.rhai", "ctx.time.sleep(\"4ms\");"),
 ];
 
 #[test]
