@@ -233,7 +233,7 @@ fn siblings_do_not_use_each_other() {
 
 const FILE_CAP: usize = 600;
 const FUNCTION_CAP: usize = 60;
-const CONTRACT_CAP: usize = 1_420;
+const CONTRACT_CAP: usize = 1_440;
 
 fn long_files(files: &[File]) -> Vec<String> {
     let lines = |text: &str| without_tests(text).lines().count();

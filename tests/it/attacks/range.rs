@@ -234,14 +234,18 @@ impl Range {
         if seen.problems().is_empty() || seen.outcome == "abort" {
             return seen;
         }
-        let before = self.server.cpu();
+        let before = self.server.cpu_if_alive().unwrap_or_default();
         let mut fresh = self.attacked(&seen.attack);
         if fresh.outcome == "hang" {
             self.server.kill();
             self.server.start_again();
             self.pid.store(self.server.pid(), Ordering::Release);
         } else if !fresh.attack.waits {
-            let cpu = self.server.cpu().saturating_sub(before);
+            let cpu = self
+                .server
+                .cpu_if_alive()
+                .unwrap_or_default()
+                .saturating_sub(before);
             fresh.over = fresh.over.min(cpu.saturating_sub(fresh.attack.budget));
         }
         fresh.wait = seen.wait;

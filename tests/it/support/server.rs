@@ -199,11 +199,16 @@ impl TestServer {
 
     /// Returns the processor time it has used, which other work on the machine does not change.
     pub(crate) fn cpu(&self) -> std::time::Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        self.cpu_if_alive().unwrap()
+    }
+
+    /// Returns the same, or nothing of a server that has ended by itself.
+    pub(crate) fn cpu_if_alive(&self) -> Option<std::time::Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let ticks = fields.split_whitespace().skip(11).take(2);
         let ticks: u64 = ticks.map(|text| text.parse::<u64>().unwrap()).sum();
-        std::time::Duration::from_millis(ticks * 10)
+        Some(std::time::Duration::from_millis(ticks * 10))
     }
 
     /// Kills it at once, as a power cut would.

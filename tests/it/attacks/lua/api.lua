@@ -58,7 +58,7 @@ ctx:invoke("kladka.object.list")
 --! date-overflow => KL-S102
 date.add("2013-01-31", 9007199254740991, "years")
 --! format-unknown => KL-S102
-ctx.response.payload.r = ctx.time.format(ctx.time.now(), "%Q %!")
+ctx.response.payload.r = date.format(ctx.time.now(), "%Q %!")
 --! decimal-overflow => KL-S101
 local d = decimal.of("79228162514264337593543950335")
 ctx.response.payload.r = d * d
