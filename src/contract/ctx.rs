@@ -72,7 +72,7 @@ pub struct JobInfo {
 }
 
 /// The message behind a call.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Request {
     /// The body as it came.
     pub raw: Bytes,
@@ -81,7 +81,7 @@ pub struct Request {
     /// The SOAP part, on SOAP channels.
     pub soap: Option<SoapInfo>,
     /// How much is under way for it beside the first call.
-    pub under_way: Arc<AtomicUsize>,
+    pub under_way: AtomicUsize,
 }
 
 /// The SOAP part of a message.

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -120,7 +121,7 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         raw: inbound.body.clone(),
         meta: Arc::clone(&inbound.meta),
         soap,
-        under_way: Arc::default(),
+        under_way: AtomicUsize::new(0),
     };
     Ctx {
         cid: inbound.cid.clone(),

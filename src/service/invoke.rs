@@ -3,13 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
 use crate::base::{Code, Ending, Fault, LocalBoxFuture, ServiceName, Value};
-use crate::contract::{Answer, Core, Ctx, Entry, Service};
+use crate::contract::{Answer, Core, Ctx, Entry, Request, Service};
 use crate::sio;
 
 /// How much may be under way for one message: services that others invoked, and functions in `parallel` that need a
@@ -45,13 +45,13 @@ pub(crate) fn invoke<'a>(
 }
 
 /// One of the things under way for a message beside its first call; its drop ends it.
-pub(crate) struct UnderWay(Arc<AtomicUsize>);
+pub(crate) struct UnderWay(Arc<Request>);
 
 impl UnderWay {
     /// Begins one, unless there are too many.
     pub(crate) fn begin(ctx: &Ctx) -> Result<Self, Fault> {
-        let own = Self(Arc::clone(&ctx.request.under_way));
-        if own.0.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
+        let own = Self(Arc::clone(&ctx.request));
+        if own.0.under_way.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
             return Ok(own);
         }
         let message = format!("more than {AT_ONCE} calls are under way for one message");
@@ -62,7 +62,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
