@@ -8,12 +8,18 @@ use crate::script::parallel::{self, refuse};
 
 /// Adds `parallel` to the globals. Must run before `coroutine` is removed.
 pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
-    let parallel = lua.create_async_function(|_, list: Table| async move {
+    let parallel = lua.create_async_function(|lua, list: Table| async move {
         let functions = functions(&list).map_err(raise)?;
         let running = functions
             .into_iter()
             .map(|function| async move { function.call_async::<mlua::Value>(()).await });
-        parallel::run(running).await.map(MultiValue::from_iter)
+        let results = parallel::run(running).await;
+        if results.is_err() {
+            // The branches that are given up hold their calls, and what these count against the limits of the
+            // message, until their coroutines are collected.
+            lua.gc_collect()?;
+        }
+        results.map(MultiValue::from_iter)
     })?;
     lua.globals().raw_set("parallel", parallel)
 }
