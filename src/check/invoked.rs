@@ -1,7 +1,6 @@
 //! Judges what a service is invoked with against what it declares.
 
 use crate::base::{Code, Fault, Literal, Map, Node, Segment, Span, Value};
-use crate::check::fault;
 use crate::check::walk::Invocation;
 use crate::contract::{Declaration, Field};
 use crate::sio;
@@ -17,7 +16,7 @@ pub(crate) fn judge(invocation: &Invocation, declared: &Declaration) -> Vec<(Fau
     let given = pairs.iter().filter_map(|(key, _)| key.as_ref());
     for key in given.filter(|key| !names.contains(&key.text.as_str())) {
         let message = format!("service '{service}' has no input '{}'", key.text);
-        let fault = fault(Code::UndeclaredInput, message)
+        let fault = Fault::new(Code::UndeclaredInput, message)
             .hint(format!("Its inputs are: {}.", names.join(", ")))
             .near(&key.text, names.iter().copied());
         found.push((fault, key.span));
@@ -33,7 +32,7 @@ pub(crate) fn judge(invocation: &Invocation, declared: &Declaration) -> Vec<(Fau
     if let (true, Some(field)) = (whole, inputs.iter().find(missing)) {
         let message = format!("service '{service}' needs the input '{}'", field.name);
         let hint = format!("It declares `{}`.", sio::field_text(field));
-        let fault = fault(Code::InputMissing, message).hint(hint);
+        let fault = Fault::new(Code::InputMissing, message).hint(hint);
         found.push((fault, invocation.service.span));
     }
     found.extend(unfit(declared, inputs, pairs));
@@ -72,7 +71,7 @@ fn unfit(
             "input `{pointer}` of service '{service}' {}",
             problem.detail
         );
-        Some((fault(problem.code, message), key.as_ref()?.span))
+        Some((Fault::new(problem.code, message), key.as_ref()?.span))
     });
     placed.collect()
 }

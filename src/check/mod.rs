@@ -43,7 +43,7 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// Returns the word for it.
+    /// Returns the word for it, which is that of SARIF, too.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -187,17 +187,9 @@ fn file(
     let Some(source) = examined.set.by_path.get(path) else {
         return Vec::new();
     };
-    let speaks = |engine: &&Arc<dyn Engine>| {
-        let endings = engine.language().endings.iter();
-        endings.copied().any(|ending| {
-            let stem = path.strip_suffix(ending);
-            stem.is_some_and(|stem| stem.ends_with('.'))
-        })
-    };
-    let outline = engines
-        .iter()
-        .find(speaks)
-        .and_then(|it| it.outline(source));
+    let mut engines = engines.iter();
+    let engine = engines.find(|engine| engine.language().speaks(path));
+    let outline = engine.and_then(|engine| engine.outline(source));
     let Some(outline) = outline else {
         return Vec::new();
     };
@@ -232,9 +224,4 @@ fn inside(source: &Source, span: Span) -> Span {
         };
     }
     span
-}
-
-/// Makes a fault of a code with a message.
-fn fault(code: Code, message: impl Into<String>) -> Fault {
-    Fault::new(code, message)
 }

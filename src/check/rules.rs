@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{Code, Fault, ServiceName, Span, Word, closest};
 use crate::check::walk::{Facts, Owner};
-use crate::check::{Finding, Fix, Severity, at, fault, inside, invoked, secrets};
+use crate::check::{Finding, Fix, Severity, at, inside, invoked, secrets};
 use crate::contract::{Declaration, Source};
 use crate::deploy::Examined;
 use crate::enmasse::{Wanted, WantedSet};
@@ -61,7 +61,7 @@ fn no_timeout(set: &WantedSet, object: &Wanted) -> Finding {
         "{} '{}' has no timeout of its own",
         object.id.kind, object.id.name
     );
-    let fault = fault(Code::NoTimeout, message)
+    let fault = Fault::new(Code::NoTimeout, message)
         .hint("Set `timeout: { connect: 5s, total: 20s }` to what callers can wait for.");
     Finding {
         severity: Severity::Note,
@@ -102,7 +102,7 @@ pub(crate) fn judge(
     case.texts();
     for word in &facts.unused {
         let message = format!("`{}` is never used", word.text);
-        let fault = fault(Code::UnusedVariable, message)
+        let fault = Fault::new(Code::UnusedVariable, message)
             .hint("Delete it, or begin its name with `_` when it has to be there.");
         case.add(Severity::Warning, fault, word.span);
     }
@@ -138,7 +138,7 @@ impl Case<'_> {
         for name in &self.facts.settings {
             if !world.settings.contains(&name.text) {
                 let message = format!("there are no settings named '{}'", name.text);
-                let fault = fault(Code::ScriptError, message)
+                let fault = Fault::new(Code::ScriptError, message)
                     .hint(format!("Create config/user/{}.toml.", name.text))
                     .near(&name.text, world.settings.iter().map(String::as_str));
                 self.add(Severity::Error, fault, name.span);
@@ -199,7 +199,7 @@ impl Case<'_> {
             let services = declared.clone().filter(|it| concerns(owner, it));
             if let Some(names) = undeclared_in(services, |it| it.input.as_deref(), word) {
                 let message = format!("input '{}' is not declared", word.text);
-                let fault = fault(Code::UndeclaredInput, message)
+                let fault = Fault::new(Code::UndeclaredInput, message)
                     .hint(format!("The inputs are: {}.", names.join(", ")))
                     .near(&word.text, names.iter().map(String::as_str));
                 self.add(Severity::Error, fault, word.span);
@@ -208,7 +208,7 @@ impl Case<'_> {
         let read = (&self.facts.inputs, &self.facts.inputs_elsewhere);
         for (service, name) in self.never(read, |it| it.input.as_deref()) {
             let message = format!("input '{name}' of service '{service}' is never read");
-            let fault = fault(Code::UnusedInput, message)
+            let fault = Fault::new(Code::UnusedInput, message)
                 .hint("Read it as `ctx.request.input`, or take it out of the declaration.");
             let span = self.declared_at(&service, &name);
             self.add(Severity::Warning, fault, span);
@@ -227,7 +227,7 @@ impl Case<'_> {
         let set = (&self.facts.outputs, &self.facts.outputs_elsewhere);
         for (service, name) in self.never(set, |it| it.output.as_deref()) {
             let message = format!("output '{name}' of service '{service}' is never set");
-            let fault = fault(Code::UnsetOutput, message)
+            let fault = Fault::new(Code::UnsetOutput, message)
                 .hint("Set it in `ctx.response.payload`, or take it out of the declaration.");
             let span = self.declared_at(&service, &name);
             self.add(Severity::Warning, fault, span);
@@ -287,7 +287,7 @@ impl Case<'_> {
     fn texts(&mut self) {
         for (name, word) in &self.facts.texts {
             if secrets::is_secret(name.as_deref(), &word.text) {
-                let fault = fault(Code::SecretInSource, "this looks like a secret")
+                let fault = Fault::new(Code::SecretInSource, "this looks like a secret")
                     .hint("Keep it out of scripts: give it to a connection or a security definition as `${secret.NAME}`.");
                 let fault = at(fault, self.source, word.span);
                 self.found.push(Finding {

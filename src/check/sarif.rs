@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::check::{Checked, Finding, Severity};
+use crate::check::{Checked, Finding};
 
 /// Returns the document.
 pub(crate) fn sarif(checked: &Checked) -> Json {
@@ -33,18 +33,13 @@ pub(crate) fn sarif(checked: &Checked) -> Json {
 }
 
 fn result(finding: &Finding) -> Json {
-    let level = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
     let fault = &finding.fault;
     let hint = fault
         .hint_text()
         .map_or(String::new(), |hint| format!(". {hint}"));
     let mut result = json!({
         "ruleId": fault.code().as_str(),
-        "level": level,
+        "level": finding.severity.word(),
         "message": { "text": format!("{}{hint}", fault.message()) },
         "properties": { "diagnostic": finding.block() },
     });

@@ -8,7 +8,7 @@ use crate::base::{Code, Exit, Fault};
 use crate::check::{self, Checked, Finding, Severity};
 use crate::cli::args::{CheckFormat, Global};
 use crate::cli::out::{Out, code};
-use crate::cli::{DONE, Ended};
+use crate::cli::{DONE, Ended, offline};
 use crate::config::{Environment, Project};
 
 /// Documents that are asked for by name are written as such.
@@ -50,12 +50,7 @@ pub(super) fn run(global: &Global, paths: &[PathBuf], wish: Wish, out: Out) -> E
 
 /// Checks the whole project, for names are looked up in all of it, and keeps what was asked for.
 fn look(project: &Project, wanted: &[PathBuf]) -> Result<Checked, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build();
-    let runtime = runtime
-        .map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
-    let mut checked = runtime.block_on(check::check(project, Environment::of_process()))?;
+    let mut checked = offline(check::check(project, Environment::of_process()))?;
     if !wanted.is_empty() {
         checked.findings.retain(|finding| {
             let place = finding.fault.place();

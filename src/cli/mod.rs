@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::base::{Exit, Fault};
+use crate::base::{Code, Exit, Fault};
 use args::{Command, Global};
 use out::Out;
 
@@ -52,6 +52,14 @@ impl From<Fault> for Failure {
 type Ended = Result<ExitCode, Failure>;
 
 const DONE: ExitCode = ExitCode::SUCCESS;
+
+/// Runs work on a project's files, without a server.
+fn offline<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime
+        .map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
+    runtime.block_on(work)
+}
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {

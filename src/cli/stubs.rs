@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::base::{Code, Fault};
+use crate::base::Fault;
 use crate::cli::args::Global;
 use crate::cli::out::Out;
-use crate::cli::{DONE, Ended};
+use crate::cli::{DONE, Ended, offline};
 use crate::config::{Environment, Project};
 use crate::deploy::{self, Options};
 use crate::kinds;
@@ -16,12 +16,7 @@ use crate::stubs::{self, Known};
 
 pub(super) fn run(global: &Global, out: Out) -> Ended {
     let project = Project::open(&global.project)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build();
-    let runtime = runtime
-        .map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
-    let known = runtime.block_on(known(&project))?;
+    let known = offline(known(&project))?;
     let files = stubs::all(&known);
     let written = stubs::write(&project, &files)?;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();

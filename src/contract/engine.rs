@@ -32,6 +32,14 @@ pub struct Language {
     pub endings: &'static [&'static str],
 }
 
+impl Language {
+    /// Tells whether a file is one of the language, by the ending of its path.
+    pub fn speaks(&self, path: &str) -> bool {
+        let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+        ending.is_some_and(|ending| self.endings.contains(&ending))
+    }
+}
+
 /// What loading a file gave.
 pub struct Loaded {
     /// The services, in the order declared. They keep what they need of the set.

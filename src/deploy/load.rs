@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 
 use crate::base::{Code, Fault, Place, ServiceName};
 use crate::contract::{Engine, Loaded, Service, SourceSet};
-use crate::deploy::editor_files::ending;
 use crate::deploy::sources::{Files, print, source_set};
 
 /// What is wrong, by the path of the file that does not load.
@@ -127,9 +126,8 @@ impl Loader {
     }
 
     fn engine(&self, path: &str) -> Option<&Arc<dyn Engine>> {
-        let ending = ending(path)?;
-        let speaks = |engine: &&Arc<dyn Engine>| engine.language().endings.contains(&ending);
-        self.engines.iter().find(speaks)
+        let mut engines = self.engines.iter();
+        engines.find(|engine| engine.language().speaks(path))
     }
 
     fn affected(&self, before: &Image, set: &SourceSet) -> BTreeSet<String> {

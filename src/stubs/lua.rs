@@ -1,8 +1,8 @@
 //! Annotations for Lua, as `lua-language-server` and `EmmyLua` read them.
 
-use crate::contract::{Arg, Declaration, Field, HostFn, Receiver, Ty, Type};
+use crate::contract::{Arg, Declaration, HostFn, Receiver, Ty, Type};
 use crate::script::host;
-use crate::stubs::{File, Known, fields, identifier, line};
+use crate::stubs::{File, Known, identifier, line};
 
 /// What no table declares: the parts of `ctx` that are data, and the words of a file.
 const FIXED: &str = include_str!("fixed.lua");
@@ -218,13 +218,14 @@ fn service(name: &str, declared: &Declaration) -> String {
             &mut text,
             format!("---@class kladka.service.{class}.{part}"),
         );
-        for (name, field) in fields(of.as_ref()) {
+        for field in of.iter().flatten() {
             let optional = if field.optional { "?" } else { "" };
             line(
                 &mut text,
                 format!(
-                    "---@field {name}{optional} {} {}",
-                    field_type(field),
+                    "---@field {}{optional} {} {}",
+                    field.name,
+                    declared_type(&field.ty),
                     field.doc
                 )
                 .trim_end(),
@@ -276,10 +277,6 @@ fn by_name(known: &Known) -> String {
     }
     text += "---@param declaration kladka.Declaration\n---@return table\nfunction service(declaration) end\n";
     text
-}
-
-fn field_type(field: &Field) -> String {
-    declared_type(&field.ty)
 }
 
 fn declared_type(ty: &Ty) -> String {

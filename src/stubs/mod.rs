@@ -13,8 +13,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::base::Text;
-use crate::contract::{Declaration, Field, HostFn, Receiver};
+use crate::contract::{Declaration, HostFn, Receiver};
 use crate::script::host;
 pub(crate) use write::write;
 
@@ -90,14 +89,6 @@ pub(crate) fn all(known: &Known) -> Vec<File> {
     files.extend(rhai::files(known));
     files.extend(editor::files());
     files
-}
-
-/// Returns the words of a declaration that a language wants: name, type, and whether it may be absent.
-fn fields(declared: Option<&Vec<Field>>) -> impl Iterator<Item = (&Text, &Field)> {
-    declared
-        .into_iter()
-        .flatten()
-        .map(|field| (&field.name, field))
 }
 
 /// Returns a name of which a language can make an identifier: `linuxjournal.get-rate` is `linuxjournal.get_rate`.
