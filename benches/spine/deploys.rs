@@ -13,7 +13,7 @@ const DEPLOYS: usize = 1_000;
 
 /// Saves a service a thousand times; each save is waited for until its answer is live.
 pub(crate) fn report() {
-    let project = project("deploys", "rates");
+    let project = project("deploys", &["--template", "rates"]);
     let (process, endpoints) = kladka_on(&project, "embedded");
     let address = endpoints["services"]
         .as_str()

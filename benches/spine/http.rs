@@ -1,9 +1,10 @@
 //! The `client1` call against its peers, and the cost of a call as services grow in number.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use crate::peers::{self, BODY, Peer};
+use crate::peers::{self, Peer};
 use crate::proc::{Running, cpu_us, median};
 
 const ROUNDS: usize = 5;
@@ -11,38 +12,34 @@ const SECONDS: u64 = 4;
 
 /// The figures of one run of one peer.
 #[derive(Clone, Copy)]
-struct Run {
+pub(crate) struct Run {
     /// Server CPU per call, µs.
-    cpu: f64,
+    pub(crate) cpu: f64,
     /// Redis CPU per call, µs.
     redis: f64,
     /// Calls per second.
     rate: f64,
 }
 
-/// Measures the job: Kladka with Redis and embedded, fixed answer, hand-written, OpenResty with Redis and shared dict.
+/// Measures the job: Kladka in Lua and Rhai with Redis and embedded, fixed answer, hand-written, OpenResty with Redis
+/// and shared dict.
 pub(crate) fn job() {
     let (redis, redis_port) = peers::redis();
     let url = format!("redis://127.0.0.1:{redis_port}");
     let all = vec![
-        peers::kladka_peer("a kladka, redis", "redis-kladka", &url),
-        peers::kladka_peer("b kladka, embedded", "embedded-kladka", "embedded"),
+        peers::kladka_peer("a kladka lua, redis", "lua", &url),
+        peers::kladka_peer("b kladka lua, embedded", "lua", "embedded"),
         peers::handmade("c fixed answer", "serve-fixed", redis_port),
         peers::handmade("d hand-written, redis", "serve-redis", redis_port),
         peers::openresty("e openresty, redis", Some(redis_port)),
         peers::openresty("f openresty, shared dict", None),
+        peers::kladka_peer("g kladka rhai, redis", "rhai", &url),
+        peers::kladka_peer("h kladka rhai, embedded", "rhai", "embedded"),
     ];
     all.iter().for_each(check_answer);
-    let rounds = measure(&all, Some(&redis));
+    let rounds = measure(&all, Some(&redis), SECONDS);
     print_table(&all, &rounds);
-    let ratio = |over: usize, under: usize| {
-        median(
-            &rounds
-                .iter()
-                .map(|round| round[over].cpu / round[under].cpu)
-                .collect::<Vec<_>>(),
-        )
-    };
+    let ratio = |over: usize, under: usize| ratio(&rounds, over, under);
     let redis_ratio = median(
         &rounds
             .iter()
@@ -62,6 +59,9 @@ pub(crate) fn job() {
         ratio(0, 3)
     );
     println!("must     b/f CPU        {:.2}   (≤ 1.2)", ratio(1, 5));
+    println!("must     g/e CPU        {:.2}   (≤ 0.9)", ratio(6, 4));
+    println!("must     g/a CPU        {:.2}   (≤ 1.3)", ratio(6, 0));
+    println!("         h/b CPU        {:.2}", ratio(7, 1));
     println!("must     a/e redis CPU  {redis_ratio:.2}   (≤ 0.35)");
 }
 
@@ -75,19 +75,24 @@ pub(crate) fn many_services() {
     .into_iter()
     .map(|(name, extra)| with_services(name, extra))
     .collect();
-    let rounds = measure(&all, None);
+    let rounds = measure(&all, None, SECONDS);
     print_table(&all, &rounds);
-    let ratio = median(
-        &rounds
-            .iter()
-            .map(|round| round[2].cpu / round[0].cpu)
-            .collect::<Vec<_>>(),
+    println!(
+        "\nmust     1,000 / 1 services CPU  {:.2}   (flat)",
+        ratio(&rounds, 2, 0)
     );
-    println!("\nmust     1,000 / 1 services CPU  {ratio:.2}   (flat)");
+}
+
+/// Returns the median of the rounds' ratios of CPU per call.
+pub(crate) fn ratio(rounds: &[Vec<Run>], over: usize, under: usize) -> f64 {
+    let each = rounds
+        .iter()
+        .map(|round| round[over].cpu / round[under].cpu);
+    median(&each.collect::<Vec<_>>())
 }
 
 fn with_services(name: &'static str, extra: usize) -> Peer {
-    let project = peers::project(&format!("services-{extra}"), "rates");
+    let project = peers::project(&format!("services-{extra}"), &["--template", "rates"]);
     peers::unbound(&project);
     for number in 0..extra {
         let text = format!(
@@ -100,17 +105,19 @@ fn with_services(name: &'static str, extra: usize) -> Peer {
         "{}/client1/get-rate",
         endpoints["services"].as_str().unwrap()
     );
-    Peer {
-        name,
-        process,
-        url,
-        uses_redis: false,
-    }
+    Peer::new(name, process, url)
 }
 
 fn check_answer(peer: &Peer) {
     let reply = Command::new("curl")
-        .args(["-s", "-H", "X-API-Key: demo-one", "-d", BODY, &peer.url])
+        .args([
+            "-s",
+            "-H",
+            "X-API-Key: demo-one",
+            "-d",
+            &peer.body,
+            &peer.url,
+        ])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&reply.stdout).into_owned();
@@ -124,12 +131,11 @@ fn check_answer(peer: &Peer) {
     );
 }
 
-fn measure(all: &[Peer], redis: Option<&Running>) -> Vec<Vec<Run>> {
-    let script = peers::fresh_dir("wrk").join("post.lua");
-    fs::write(&script, format!("wrk.method = \"POST\"\nwrk.body = '{BODY}'\nwrk.headers[\"X-API-Key\"] = \"demo-one\"\n")).unwrap();
-    let script = script.to_str().unwrap().to_owned();
+/// Calls every peer in turn, round after round.
+pub(crate) fn measure(all: &[Peer], redis: Option<&Running>, seconds: u64) -> Vec<Vec<Run>> {
+    let dir = peers::fresh_dir("wrk");
     for peer in all {
-        wrk(&peer.url, &script, 1);
+        wrk(&peer.url, &wrk_script(&dir, peer), 1);
     }
     let run = |peer: &Peer| {
         let watched = redis.filter(|_| peer.uses_redis);
@@ -137,7 +143,7 @@ fn measure(all: &[Peer], redis: Option<&Running>) -> Vec<Vec<Run>> {
             cpu_us(peer.process.pid()),
             watched.map_or(0, |redis| cpu_us(redis.pid())),
         );
-        let (calls, rate) = wrk(&peer.url, &script, SECONDS);
+        let (calls, rate) = wrk(&peer.url, &wrk_script(&dir, peer), seconds);
         let after = (
             cpu_us(peer.process.pid()),
             watched.map_or(0, |redis| cpu_us(redis.pid())),
@@ -145,6 +151,18 @@ fn measure(all: &[Peer], redis: Option<&Running>) -> Vec<Vec<Run>> {
         per_call(before, after, calls, rate)
     };
     (0..ROUNDS).map(|_| all.iter().map(run).collect()).collect()
+}
+
+/// Writes what a peer is sent.
+fn wrk_script(dir: &Path, peer: &Peer) -> String {
+    let (script, body) = (dir.join("post.lua"), dir.join("body"));
+    fs::write(&body, &peer.body).unwrap();
+    let text = format!(
+        "wrk.method = \"POST\"\nwrk.headers[\"X-API-Key\"] = \"demo-one\"\nwrk.body = io.open(\"{}\", \"rb\"):read(\"*a\")\n",
+        body.display()
+    );
+    fs::write(&script, text).unwrap();
+    script.to_str().unwrap().to_owned()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to read")]
@@ -189,7 +207,7 @@ fn wrk(url: &str, script: &str, seconds: u64) -> (u64, f64) {
     (calls, number("Requests/sec"))
 }
 
-fn print_table(all: &[Peer], rounds: &[Vec<Run>]) {
+pub(crate) fn print_table(all: &[Peer], rounds: &[Vec<Run>]) {
     println!(
         "\n{:28} {:>10} {:>15} {:>10} {:>10}",
         "", "CPU µs", "spread", "redis µs", "calls/s"

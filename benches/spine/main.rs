@@ -5,7 +5,7 @@
 //! in turn, round after round; ratios are medians of the rounds' ratios. Needs wrk, redis-server, nginx with
 //! `libnginx-mod-http-lua`, `lua-nginx-redis` and `lua-cjson` from Debian.
 //!
-//! `cargo bench --bench spine -- PART…` runs some of: http services start deploys.
+//! `cargo bench --bench spine -- PART…` runs some of: http services scripts start deploys.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod handmade;
 mod http;
 mod peers;
 mod proc;
+mod scripts;
 mod start;
 
 fn main() {
@@ -38,6 +39,9 @@ fn main() {
     }
     if wanted("services") {
         http::many_services();
+    }
+    if wanted("scripts") {
+        scripts::report();
     }
     if wanted("start") {
         start::report();

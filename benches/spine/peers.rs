@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::proc::Running;
@@ -19,11 +20,40 @@ pub(crate) struct Peer {
     /// Its name in the table.
     pub(crate) name: &'static str,
     /// The process whose tree is measured.
-    pub(crate) process: Running,
+    pub(crate) process: Rc<Running>,
     /// Where the call goes.
     pub(crate) url: String,
+    /// The body of the call.
+    pub(crate) body: String,
     /// Whether calls go to Redis.
     pub(crate) uses_redis: bool,
+}
+
+impl Peer {
+    /// A peer that is asked for the rate and has nothing to do with Redis.
+    pub(crate) fn new(name: &'static str, process: impl Into<Rc<Running>>, url: String) -> Self {
+        let (process, body) = (process.into(), BODY.to_owned());
+        Self {
+            name,
+            process,
+            url,
+            body,
+            uses_redis: false,
+        }
+    }
+
+    /// The same with another body.
+    pub(crate) fn sent(self, body: &str) -> Self {
+        Self {
+            body: body.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same, its use of Redis measured.
+    pub(crate) fn with_redis(self, uses_redis: bool) -> Self {
+        Self { uses_redis, ..self }
+    }
 }
 
 /// Returns a port that was free a moment ago.
@@ -92,12 +122,8 @@ pub(crate) fn handmade(name: &'static str, kind: &str, redis_port: u16) -> Peer 
         &[],
     );
     wait_for(port);
-    Peer {
-        name,
-        process,
-        url: format!("http://127.0.0.1:{port}/client1/get-rate"),
-        uses_redis: kind == "serve-redis",
-    }
+    let url = format!("http://127.0.0.1:{port}/client1/get-rate");
+    Peer::new(name, process, url).with_redis(kind == "serve-redis")
 }
 
 /// The binary under measurement.
@@ -105,13 +131,13 @@ pub(crate) fn kladka() -> &'static str {
     env!("CARGO_BIN_EXE_kladka")
 }
 
-/// Makes a project of the scenario.
-pub(crate) fn project(name: &str, template: &str) -> PathBuf {
+/// Makes a project as `kladka init` does with these arguments.
+pub(crate) fn project(name: &str, arguments: &[&str]) -> PathBuf {
     let dir = fresh_dir(name).join("project");
     let made = Command::new(kladka())
         .arg("init")
         .arg(&dir)
-        .args(["--template", template])
+        .args(arguments)
         .output()
         .unwrap();
     assert!(
@@ -158,9 +184,13 @@ pub(crate) fn unbound(project: &Path) {
     fs::write(path, text.replace("limit: 20000,", "limit: 4000000000,")).unwrap();
 }
 
-/// Starts Kladka with the scenario and the key in its store.
-pub(crate) fn kladka_peer(name: &'static str, dir: &str, kvdb: &str) -> Peer {
-    let project = project(dir, "rates");
+/// Starts Kladka with the scenario in a language and the key in its store.
+pub(crate) fn kladka_peer(name: &'static str, language: &str, kvdb: &str) -> Peer {
+    let store = kvdb.split(':').next().unwrap();
+    let project = project(
+        &format!("{language}-{store}"),
+        &["--template", "rates", "--lang", language],
+    );
     unbound(&project);
     let seed = format!(
         "return service {{ name = \"bench.seed\", handle = function(ctx) ctx.kvdb:set(\"{KEY}\", \"1.22\") end }}\n"
@@ -182,22 +212,13 @@ pub(crate) fn kladka_peer(name: &'static str, dir: &str, kvdb: &str) -> Peer {
         "{}/client1/get-rate",
         endpoints["services"].as_str().unwrap()
     );
-    Peer {
-        name,
-        process,
-        url,
-        uses_redis: kvdb.starts_with("redis"),
-    }
+    Peer::new(name, process, url).with_redis(kvdb.starts_with("redis"))
 }
 
 /// Starts OpenResty's modules in Debian's nginx with one worker: key check, JSON in and out, store as given.
 pub(crate) fn openresty(name: &'static str, redis_port: Option<u16>) -> Peer {
-    let dir = fresh_dir(if redis_port.is_some() {
-        "nginx-redis"
-    } else {
-        "nginx-dict"
-    });
     let port = free_port();
+    let dir = fresh_dir(&format!("nginx-{port}"));
     let read = match redis_port {
         Some(redis_port) => format!(
             r#"local redis = require("nginx.redis"):new()
@@ -231,6 +252,12 @@ http {{
       ngx.header["Content-Type"] = "application/json"
       ngx.print(cjson.encode({{ response = {{ rate = rate }} }}))
     }} }}
+    location /echo {{ content_by_lua_block {{
+      ngx.req.read_body()
+      local document = cjson.decode(ngx.req.get_body_data())
+      ngx.header["Content-Type"] = "application/json"
+      ngx.print(cjson.encode(document))
+    }} }}
   }}
 }}
 "#,
@@ -245,10 +272,6 @@ http {{
         &[],
     );
     wait_for(port);
-    Peer {
-        name,
-        process,
-        url: format!("http://127.0.0.1:{port}/client1/get-rate"),
-        uses_redis: redis_port.is_some(),
-    }
+    let url = format!("http://127.0.0.1:{port}/client1/get-rate");
+    Peer::new(name, process, url).with_redis(redis_port.is_some())
 }

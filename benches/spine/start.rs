@@ -12,8 +12,8 @@ const TIMES: usize = 9;
 
 /// Measures an empty project and the scenario.
 pub(crate) fn report() {
-    let empty = project("start-empty", "blank");
-    let scenario = project("start-scenario", "rates");
+    let empty = project("start-empty", &["--template", "blank"]);
+    let scenario = project("start-scenario", &["--template", "rates"]);
     let (empty_ms, idle) = start(&empty, "/-/ready", "");
     let (scenario_ms, scenario_idle) = start(&scenario, "/client1/get-rate", BODY);
     println!("\nmust     start to first answer, empty     {empty_ms:.0} ms   (≤ 50)");
