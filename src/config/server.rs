@@ -1,6 +1,7 @@
 //! `config/server.toml`: what a server needs before it can read anything else.
 
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::base::{ByteSize, Code, Fault, Millis, closest, with_article};
 use crate::config::broken_toml::broken_toml;
@@ -87,6 +88,31 @@ pub struct LogSettings {
     pub level: String,
     /// How lines are written.
     pub format: LogFormat,
+}
+
+impl LogSettings {
+    /// Returns what is written.
+    pub fn filter(&self) -> Result<Targets, Fault> {
+        // A bare word that is no level would be the name of a module: a misspelt level would write nothing.
+        let misspelt = self.level.split(',').map(str::trim).find(|part| {
+            let level = !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+            !level && !part.contains(['=', ':'])
+        });
+        if let Some(word) = misspelt {
+            return Err(Fault::new(
+                Code::ConfigConstraint,
+                format!("[log] level = {:?}: {word:?} is not a level", self.level),
+            )
+            .hint("Levels are: error, warn, info, debug, trace, off."));
+        }
+        self.level.parse().map_err(|error| {
+            Fault::new(
+                Code::ConfigConstraint,
+                format!("[log] level = {:?}: {error}", self.level),
+            )
+            .hint("Write a level, or a filter such as info,kladka::deploy=debug.")
+        })
+    }
 }
 
 /// How log lines are written.
@@ -273,6 +299,7 @@ impl ServerConfig {
                 "[tls] needs both certificate and key",
             ));
         }
+        self.log.filter()?;
         if self
             .limits
             .connections
@@ -405,6 +432,26 @@ mod tests {
             let text = format!("[limits]\n{key} = 0");
             let fault = ServerConfig::read(&text, &Environment::default()).unwrap_err();
             assert_eq!(fault.code(), Code::ConfigConstraint);
+        }
+    }
+
+    #[test]
+    fn a_level_of_the_log_is_known_or_refused() {
+        let read =
+            |level: &str| ServerConfig::read("", &Environment::of([("KLADKA_LOG_LEVEL", level)]));
+        for good in [
+            "warn",
+            "off",
+            "info,kladka::deploy=debug",
+            "kladka::script=trace",
+        ] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "info,verbose", "info,kladka::deploy=loud"] {
+            let fault = read(bad)
+                .err()
+                .unwrap_or_else(|| panic!("{bad:?} is taken"));
+            assert_eq!(fault.code(), Code::ConfigConstraint, "{bad}");
         }
     }
 

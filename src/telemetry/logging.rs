@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogSettings};
@@ -10,8 +10,9 @@ use crate::telemetry::text::{TextLines, Times};
 
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {
-    let filter =
-        EnvFilter::try_new(&settings.level).unwrap_or_else(|_unreadable| EnvFilter::new("info"));
+    // Settings that were read have a filter that can be read.
+    let filter = settings.filter();
+    let filter = filter.unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let terminal = std::io::stderr().is_terminal();
     let json = match settings.format {
         LogFormat::Auto => !terminal,
