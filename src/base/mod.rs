@@ -16,6 +16,7 @@ mod secret;
 mod units;
 mod uses;
 mod value;
+mod zone;
 
 pub use calls::{CallStats, Ending};
 pub use cid::Cid;
@@ -31,6 +32,7 @@ pub use secret::Secret;
 pub use units::{ByteSize, Millis};
 pub use uses::{Capabilities, FAMILIES, Grant, Use};
 pub use value::{Handle, Object, Value};
+pub use zone::{Zone, ZoneOffset};
 
 /// The text type of values: short texts live inside it, without an allocation.
 pub type Text = compact_str::CompactString;

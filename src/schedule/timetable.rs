@@ -9,11 +9,10 @@
 use chrono::{
     DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc,
 };
-use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
-use crate::base::{Code, Fault, Faults, Millis, closest};
+use crate::base::{Code, Fault, Faults, Millis, Zone};
 use crate::schedule::JobSpec;
 
 /// The longest step that clocks make, but for days that islands dropped when they crossed the date
@@ -42,7 +41,7 @@ const LOCAL: &[&str] = &[
 /// When a job fires.
 #[derive(Clone, Debug)]
 pub(crate) struct Timetable {
-    zone: Tz,
+    zone: Zone,
     rule: Rule,
 }
 
@@ -67,16 +66,16 @@ impl Timetable {
         check_choice(spec, &mut faults);
         let zone = zone(&spec.timezone).unwrap_or_else(|fault| {
             faults.push(fault);
-            Tz::UTC
+            Zone::UTC
         });
         let mut take = |rule: Result<Rule, Fault>| rule.map_err(|fault| faults.push(fault)).ok();
         let at = spec.at.as_deref().map(|text| {
-            let moment = local_moment("at", text, zone)?;
+            let moment = local_moment("at", text, &zone)?;
             Ok(Rule::At(moment))
         });
         let every = spec
             .every
-            .map(|step| every(step, spec.anchor.as_deref(), zone));
+            .map(|step| every(step, spec.anchor.as_deref(), &zone));
         let cron = spec.cron.as_deref().map(cron);
         let rules: Vec<Rule> = [at, every, cron]
             .into_iter()
@@ -166,7 +165,7 @@ impl Timetable {
             LocalResult::Single(at) => (Some(at.to_utc()), None),
             LocalResult::Ambiguous(first, _) if fixed => (Some(first.to_utc()), None),
             LocalResult::Ambiguous(first, second) => (Some(first.to_utc()), Some(second.to_utc())),
-            LocalResult::None if fixed => (after_gap(local, self.zone), None),
+            LocalResult::None if fixed => (after_gap(local, &self.zone), None),
             LocalResult::None => (None, None),
         }
     }
@@ -190,13 +189,13 @@ fn next_local(cron: &Cron, after: NaiveDateTime) -> Option<NaiveDateTime> {
 }
 
 /// Returns the first moment after the skipped stretch that a local time falls into.
-fn after_gap(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+fn after_gap(local: NaiveDateTime, zone: &Zone) -> Option<DateTime<Utc>> {
     // Read with the offset from before the gap, our local time is a moment after the change.
     let before = local.checked_sub_signed(TimeDelta::days(1))?;
     let old = zone.offset_from_local_datetime(&before).earliest()?.fix();
     let mut low = before.checked_sub_offset(old)?.and_utc();
     let mut high = local.checked_sub_offset(old)?.and_utc();
-    let changed = |at: &DateTime<Utc>| at.with_timezone(&zone).offset().fix() != old;
+    let changed = |at: &DateTime<Utc>| at.with_timezone(zone).offset().fix() != old;
     while high - low > TimeDelta::seconds(1) {
         let middle = low + (high - low) / 2;
         if changed(&middle) {
@@ -245,17 +244,17 @@ fn none_given() -> Fault {
         .hint("Write for example `every: 1h`, `cron: \"0 2 * * *\"` or `at: 2026-12-01T02:00`.")
 }
 
-fn zone(name: &str) -> Result<Tz, Fault> {
-    name.parse::<Tz>().map_err(|_ignored| {
+fn zone(name: &str) -> Result<Zone, Fault> {
+    Zone::named(name).ok_or_else(|| {
         let fault = bad(format!("timezone '{name}' is not known"));
-        match closest(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
+        match Zone::nearest(name) {
             Some(name) => fault.hint(format!("Did you mean `{name}`?")),
             None => fault.hint("Write an IANA name such as `Europe/Paris` or `UTC`."),
         }
     })
 }
 
-fn every(step: Millis, anchor: Option<&str>, zone: Tz) -> Result<Rule, Fault> {
+fn every(step: Millis, anchor: Option<&str>, zone: &Zone) -> Result<Rule, Fault> {
     if step < Millis::seconds(1) {
         return Err(bad(format!("every '{step}' is shorter than 1s")));
     }
@@ -268,7 +267,7 @@ fn every(step: Millis, anchor: Option<&str>, zone: Tz) -> Result<Rule, Fault> {
     Ok(Rule::Every { step, anchor })
 }
 
-fn local_moment(key: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>, Fault> {
+fn local_moment(key: &str, text: &str, zone: &Zone) -> Result<DateTime<Utc>, Fault> {
     let text = text.trim();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         // As exact as the database keeps it, or the same moment would come after itself.
@@ -578,7 +577,7 @@ mod tests {
             ("Australia/Lord_Howe", "2026-04-04T00:00:00Z"),
             ("Australia/Lord_Howe", "2026-10-03T00:00:00Z"),
         ] {
-            let zone: Tz = timezone.parse().unwrap();
+            let zone = Zone::named(timezone).unwrap();
             let body = serde_json::json!({"cron": "10,40 1-2 * * *", "timezone": timezone});
             let timetable = Timetable::parse(&spec(&body.to_string())).unwrap();
             let (start, mut expected) = (utc(start), Vec::new());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use chrono::{Datelike as _, Months, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _};
 
-use crate::base::{Fault, Value, closest};
+use crate::base::{Fault, Value, Zone, closest};
 use crate::contract::{Args, Call};
 use crate::script::host::data::{self, refused};
 use crate::script::host::moment::Moment;
@@ -51,7 +51,7 @@ fn unit(args: &mut Args, index: usize) -> Result<Unit, Fault> {
 }
 
 /// Takes a moment, on the clocks of the zone that is given with it.
-fn moment_in_zone(args: &mut Args, index: usize) -> Result<(Moment, Option<chrono_tz::Tz>), Fault> {
+fn moment_in_zone(args: &mut Args, index: usize) -> Result<(Moment, Option<Zone>), Fault> {
     let moment = Moment::take(args, 0, "moment")?;
     let Some(name) = data::optional_text(args, index, "zone")? else {
         return Ok((moment, None));
@@ -67,7 +67,7 @@ pub(crate) fn add(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     if let (Moment::Date(date), true) = (moment, unit.is_of_a_day()) {
         return Err(refused(format!("`{date}` has no time of day to add to")));
     }
-    let added = added(moment, amount, unit, zone).and_then(Moment::in_range);
+    let added = added(moment, amount, unit, zone.as_ref()).and_then(Moment::in_range);
     let out_of_range = || {
         refused(format!(
             "{amount} beyond `{}` leaves the years 0 to 9999",
@@ -77,19 +77,19 @@ pub(crate) fn add(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     added.map(Moment::into_value).ok_or_else(out_of_range)
 }
 
-fn added(moment: Moment, amount: i64, unit: Unit, zone: Option<chrono_tz::Tz>) -> Option<Moment> {
+fn added(moment: Moment, amount: i64, unit: Unit, zone: Option<&Zone>) -> Option<Moment> {
     match (moment, zone) {
         // Hours go by, whatever the clocks do.
         (Moment::Zoned(zoned), Some(zone)) if unit.is_of_a_day() => {
             let utc = shifted(zoned.naive_utc(), amount, unit)?.and_utc();
-            Some(Moment::Zoned(utc.with_timezone(&zone).fixed_offset()))
+            Some(Moment::Zoned(utc.with_timezone(zone).fixed_offset()))
         }
         _ => place(moment, shifted(moment.local(), amount, unit)?, zone),
     }
 }
 
 /// Returns another local time as a moment of the same sort.
-fn place(like: Moment, local: NaiveDateTime, zone: Option<chrono_tz::Tz>) -> Option<Moment> {
+fn place(like: Moment, local: NaiveDateTime, zone: Option<&Zone>) -> Option<Moment> {
     match (like, zone) {
         (Moment::Date(_), _) => Some(Moment::Date(local.date())),
         (Moment::Local(_), _) => Some(Moment::Local(local)),
@@ -122,20 +122,20 @@ fn shifted(local: NaiveDateTime, amount: i64, unit: Unit) -> Option<NaiveDateTim
 /// `date.start_of`.
 pub(crate) fn start_of(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let (moment, unit, zone) = within(&mut args)?;
-    let start = start(moment, unit, zone);
+    let start = start(moment, unit, zone.as_ref());
     start.map(Moment::into_value).ok_or_else(|| outside(moment))
 }
 
 /// `date.end_of`.
 pub(crate) fn end_of(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
     let (moment, unit, zone) = within(&mut args)?;
-    let end = start(moment, unit, zone).and_then(|start| {
+    let end = start(moment, unit, zone.as_ref()).and_then(|start| {
         let last = if let Moment::Date(_) = moment {
             TimeDelta::days(1)
         } else {
             TimeDelta::milliseconds(1)
         };
-        match added(start, 1, unit, zone)? {
+        match added(start, 1, unit, zone.as_ref())? {
             Moment::Zoned(next) => {
                 let last = next.checked_sub_signed(last)?;
                 // The clocks may have changed with the end of the unit.
@@ -144,13 +144,17 @@ pub(crate) fn end_of(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
                     None => last,
                 }))
             }
-            next => place(moment, next.local().checked_sub_signed(last)?, zone),
+            next => place(
+                moment,
+                next.local().checked_sub_signed(last)?,
+                zone.as_ref(),
+            ),
         }
     });
     end.map(Moment::into_value).ok_or_else(|| outside(moment))
 }
 
-fn within(args: &mut Args) -> Result<(Moment, Unit, Option<chrono_tz::Tz>), Fault> {
+fn within(args: &mut Args) -> Result<(Moment, Unit, Option<Zone>), Fault> {
     let (moment, zone) = moment_in_zone(args, 2)?;
     let unit = unit(args, 1)?;
     match moment {
@@ -165,14 +169,14 @@ fn outside(moment: Moment) -> Fault {
     refused(format!("`{}` is at the end of the years", moment.text()))
 }
 
-fn start(moment: Moment, unit: Unit, zone: Option<chrono_tz::Tz>) -> Option<Moment> {
+fn start(moment: Moment, unit: Unit, zone: Option<&Zone>) -> Option<Moment> {
     let local = moment.local();
     let start = floor(local, unit)?;
     match (moment, zone) {
         // Clocks may show this hour twice, so it is not looked up by what they show.
         (Moment::Zoned(zoned), Some(zone)) if unit.is_of_a_day() => {
             let start = zoned.checked_sub_signed(local - start)?;
-            Some(Moment::Zoned(start.with_timezone(&zone).fixed_offset()))
+            Some(Moment::Zoned(start.with_timezone(zone).fixed_offset()))
         }
         _ => place(moment, start, zone),
     }

@@ -301,7 +301,7 @@ fn from_zone(_call: &Rc<Call>, mut args: Args) -> Result<Value, Fault> {
         let fault = refused(format!("`{}` has an offset already", moment.text()));
         return Err(fault.hint("Use `date.to_zone` to see it on other clocks."));
     }
-    let moment = zone::at(moment.local(), zone::named(&zone)?);
+    let moment = zone::at(moment.local(), &zone::named(&zone)?);
     Ok(Moment::Zoned(moment).into_value())
 }
 

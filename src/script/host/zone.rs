@@ -3,17 +3,15 @@
 use chrono::{
     DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _,
 };
-use chrono_tz::Tz;
 
-use crate::base::{Fault, closest};
+use crate::base::{Fault, Zone};
 use crate::script::host::data::refused;
 
 /// Finds a zone.
-pub(crate) fn named(name: &str) -> Result<Tz, Fault> {
-    name.parse().map_err(|_ignored| {
+pub(crate) fn named(name: &str) -> Result<Zone, Fault> {
+    Zone::named(name).ok_or_else(|| {
         let message = format!("there is no time zone `{}`", name.escape_debug());
-        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        match closest(name, known) {
+        match Zone::nearest(name) {
             Some(near) => refused(message).hint(format!("Did you mean `{near}`?")),
             None => refused(message).hint("Use an IANA name such as `Europe/Warsaw`."),
         }
@@ -22,7 +20,7 @@ pub(crate) fn named(name: &str) -> Result<Tz, Fault> {
 
 /// Returns the moment at which the clocks of a zone show a local time. Of two it is the earlier; a time that clocks
 /// skip counts from before the change, so it comes out later by what was skipped. Most libraries do the same.
-pub(crate) fn at(local: NaiveDateTime, zone: Tz) -> DateTime<FixedOffset> {
+pub(crate) fn at(local: NaiveDateTime, zone: &Zone) -> DateTime<FixedOffset> {
     match zone.from_local_datetime(&local) {
         MappedLocalTime::Single(moment) | MappedLocalTime::Ambiguous(moment, _) => {
             moment.fixed_offset()
@@ -79,7 +77,7 @@ mod tests {
             ),
         ] {
             let local: NaiveDateTime = local.parse().unwrap();
-            let moment = at(local, named(zone).unwrap());
+            let moment = at(local, &named(zone).unwrap());
             assert_eq!(moment.to_rfc3339(), wanted, "{local} {zone}");
         }
     }
