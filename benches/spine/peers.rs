@@ -239,7 +239,7 @@ events {{ worker_connections 512; }}
 http {{
   access_log off; keepalive_requests 1000000000; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
   fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
-  lua_shared_dict rates 1m;
+  lua_shared_dict rates 1m; client_body_buffer_size 1m;
   init_by_lua_block {{ cjson = require "cjson"; ngx.shared.rates:set("{KEY}", "1.22") }}
   server {{
     listen 127.0.0.1:{port};

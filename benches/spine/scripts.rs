@@ -67,7 +67,7 @@ const RHAI: Language = Language {
         ),
         (
             "encodes",
-            "service(#{ name: \"bench.encodes\" });\nfn handle(ctx) { for i in 0..100 { base64::encode(\"key\"); } }",
+            "service(#{ name: \"bench.encodes\" });\nfn handle(ctx) { for i in 0..100 { base64.encode(\"key\"); } }",
         ),
     ],
 };
@@ -184,7 +184,7 @@ fn server(language: &Language) -> (Rc<Running>, String) {
 
 fn channel(name: &str) -> String {
     format!(
-        "  - name: bench.{name}\n    service: bench.{name}\n    http: {{ path: /{name}, methods: [POST] }}\n    format: json\n    wrap: none\n"
+        "  - name: bench.{name}\n    service: bench.{name}\n    http: {{ path: /{name}, methods: [POST] }}\n    format: json\n    wrap: none\n    security: none\n"
     )
 }
 

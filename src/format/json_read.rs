@@ -20,6 +20,37 @@ const WALKED_NAMES: usize = 16;
 /// A text of so many significant digits comes back unchanged from a float.
 const FLOAT_DIGITS: usize = 15;
 
+/// Returns a number below 64 that names seldom share.
+fn mark(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let (first, last) = (bytes.first(), bytes.last());
+    let mixed = [first, bytes.get(bytes.len() / 2), last]
+        .into_iter()
+        .flatten();
+    let mixed = mixed.fold(bytes.len(), |mixed, byte| mixed * 31 + usize::from(*byte));
+    u32::try_from(mixed % 64).unwrap_or_default()
+}
+
+/// Returns how many bytes stand for themselves: none is a quote, a backslash or a control character. Eight at a time.
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight);
+        let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        // The lowest byte that is found is right; those above it may be borrowed from.
+        let found = (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHS;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let end = rest.iter().position(special).unwrap_or(rest.len());
+    eights.len() * 8 + end
+}
+
 /// Reads a document.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, Fault> {
     let text = match std::str::from_utf8(bytes) {
@@ -174,15 +205,19 @@ impl Reader<'_> {
         if self.closes(b'}') {
             return Ok(Value::Map(map));
         }
+        // A bit for each name; only names that share one are compared.
+        let mut met = 0_u64;
         loop {
             let start = self.at;
             let name = match self.peek() {
                 Some(b'"') => self.string()?,
                 _ => return Err(self.unexpected("a name in double quotes")),
             };
-            if map.len() < WALKED_NAMES && map.contains(&name) {
+            let bit = 1 << mark(&name);
+            if met & bit != 0 && map.len() < WALKED_NAMES && map.contains(&name) {
                 return Err(self.twice(start, &name));
             }
+            met |= bit;
             self.space();
             if !self.closes(b':') {
                 return Err(self.unexpected("`:`"));
@@ -254,10 +289,7 @@ impl Reader<'_> {
     /// Steps over characters that stand for themselves.
     fn plain(&mut self) -> Result<(), Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        self.at += end.unwrap_or(rest.len());
+        self.at += plain_length(rest);
         match self.peek() {
             Some(b'"' | b'\\') => Ok(()),
             Some(_) => Err(self.stop("a control character in a text must be escaped")),

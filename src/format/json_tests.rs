@@ -444,6 +444,36 @@ proptest! {
     }
 
     #[test]
+    fn a_text_ends_where_a_walk_byte_by_byte_ends_it(bytes in proptest::collection::vec(prop_oneof![
+        any::<u8>(), Just(b'"'), Just(b'\\'), Just(0x1f), Just(0x20), Just(b'!'), 0x80_u8..=0xff
+    ], 0..40), at in 0_usize..40) {
+        let mut bytes: Vec<u8> = bytes.into_iter().map(|byte| match byte {
+            b'"' | b'\\' | 0..=0x1f => b'x',
+            other => other,
+        }).collect();
+        prop_assert_eq!(json_read::plain_length(&bytes), bytes.len());
+        for special in [b'"', b'\\', 0, 0x1f] {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = special;
+                prop_assert_eq!(json_read::plain_length(&bytes), at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_given_twice_is_found_among_any(names in proptest::collection::hash_set("[a-z]{0,5}", 1..40), at in any::<proptest::sample::Index>()) {
+        let names: Vec<String> = names.into_iter().collect();
+        let text = |names: &[String]| {
+            let members: Vec<String> = names.iter().map(|name| format!("{name:?}:1")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        prop_assert!(json_read::read(text(&names).as_bytes()).is_ok());
+        let doubled = [names.clone(), vec![at.get(&names).clone()]].concat();
+        let fault = json_read::read(text(&doubled).as_bytes()).unwrap_err();
+        prop_assert_eq!(fault.code(), Code::DuplicateKey);
+    }
+
+    #[test]
     fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         drop(json_read::read(&bytes));
     }

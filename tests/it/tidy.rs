@@ -141,7 +141,11 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("Utc::now()", &["src/base/clock.rs"]),
     (
         "unsafe ",
-        &["src/script/lua/alarm.rs", "src/script/rhai/fiber.rs"],
+        &[
+            "src/script/lua/alarm.rs",
+            "src/script/lua/raw.rs",
+            "src/script/rhai/fiber.rs",
+        ],
     ),
 ];
 

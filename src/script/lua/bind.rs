@@ -114,7 +114,7 @@ impl Bound {
     fn now<G: Given>(self, lua: &Lua, call: NowCall) -> mlua::Result<Function> {
         lua.create_function(move |lua, given: G| {
             let _lifted = MemoryGuard::set(lua, 0);
-            let (running, args) = self.enter(given)?;
+            let (running, args) = self.enter(lua, given)?;
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
             self.leave(lua, self.settle(&running, result)?)
         })
@@ -132,7 +132,7 @@ impl Bound {
                 let (bound, call) = &*own;
                 let (running, args) = {
                     let _lifted = MemoryGuard::set(&lua, 0);
-                    bound.enter(given)?
+                    bound.enter(&lua, given)?
                 };
                 let _turn = host::turn(&running.call, bound.function).await;
                 // It may panic before it returns a future, too.
@@ -147,19 +147,19 @@ impl Bound {
     fn either<G: Given>(self, lua: &Lua, call: EitherCall) -> mlua::Result<Function> {
         lua.create_function(move |lua, given: G| {
             let _lifted = MemoryGuard::set(lua, 0);
-            let (running, args) = self.enter(given)?;
+            let (running, args) = self.enter(lua, given)?;
             let started = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
             self.started(lua, running, started)
         })
     }
 
-    fn enter(&self, given: impl Given) -> mlua::Result<(Rc<Running>, Args)> {
+    fn enter(&self, lua: &Lua, given: impl Given) -> mlua::Result<(Rc<Running>, Args)> {
         let running = self.bridge.meter.running();
         let running = running.ok_or_else(|| {
             let what = format!("'{}'", self.function.path);
             raise(context::no_call(&what))
         })?;
-        let args = given.lend(|given| self.read(given)).map_err(raise)?;
+        let args = given.lend(|given| self.read(lua, given)).map_err(raise)?;
         host::admit(&running.call, self.function, &args).map_err(raise)?;
         Ok((running, args))
     }
@@ -210,7 +210,7 @@ impl Bound {
         lua.create_userdata(pending).map(mlua::Value::UserData)
     }
 
-    fn read(&self, given: &[mlua::Value]) -> Result<Args, Fault> {
+    fn read(&self, lua: &Lua, given: &[mlua::Value]) -> Result<Args, Fault> {
         let mut given = given;
         let mut values = Vec::with_capacity(given.len());
         match (self.function.receiver, given.split_first()) {
@@ -226,7 +226,7 @@ impl Bound {
         for (index, value) in given.iter().enumerate() {
             let name = self.function.args.get(index).or(self.function.args.last());
             let name = name.map_or("value", |arg| arg.name);
-            values.push(Reader::argument(name).read(value)?);
+            values.push(Reader::argument(name).of(lua, &self.bridge).read(value)?);
         }
         Ok(Args::new(values))
     }

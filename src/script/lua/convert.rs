@@ -11,15 +11,18 @@ use mlua::Lua;
 use crate::base::{Code, Fault, Handle, Map, Text, Value, with_article};
 use crate::script::lua::bridge::Bridge;
 use crate::script::lua::object::{Exact, Held, JsonNull, Raised};
+use crate::script::lua::raw;
 
 /// The largest integer that a double holds exactly.
 const DOUBLE_MAX: i64 = 1 << 53;
 /// How deep values may be nested.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// How many values one conversion may make.
-const MAX_NODES: usize = 1_000_000;
+pub(super) const MAX_NODES: usize = 1_000_000;
 /// How many bytes of text one conversion may copy.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
+/// Up to how deep a value is tried as plain data, which is written in one go.
+const TRIED: usize = 1;
 
 impl Bridge {
     /// Returns a value as Luau has it. A single integer beyond ±2^53 needs [`Bridge::answer`] or [`Bridge::set`].
@@ -33,6 +36,12 @@ impl Bridge {
                 "a value",
                 "nested too deep",
             )));
+        }
+        if let Some(table) = (depth <= TRIED)
+            .then(|| raw::write(lua, self, &value))
+            .flatten()
+        {
+            return table.map(mlua::Value::Table);
         }
         let text = |text: &str| lua.create_string(text).map(mlua::Value::String);
         match value {
@@ -155,12 +164,28 @@ fn big(value: &Value) -> Option<i64> {
 /// Reads values out of Luau, within bounds.
 pub(crate) struct Reader<'a> {
     root: Root<'a>,
-    nodes: usize,
-    bytes: usize,
+    /// What plain data is read with in one go.
+    plain: Option<(&'a Lua, &'a Bridge)>,
+    spent: Spent,
     /// The way to the value that is read now, for messages.
     path: Vec<Step>,
     /// The tables around it, by address.
     around: Vec<usize>,
+}
+
+/// What reading has met so far.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub(super) nodes: usize,
+    pub(super) bytes: usize,
+}
+
+impl Spent {
+    /// Counts one more value; tells whether there is room for it.
+    pub(super) fn one_more(&mut self) -> bool {
+        self.nodes += 1;
+        self.nodes <= MAX_NODES && self.bytes <= MAX_BYTES
+    }
 }
 
 /// What messages call the value itself.
@@ -189,17 +214,24 @@ impl<'a> Reader<'a> {
     fn at(root: Root<'a>) -> Self {
         Self {
             root,
-            nodes: 0,
-            bytes: 0,
+            plain: None,
+            spent: Spent::default(),
             path: Vec::new(),
             around: Vec::new(),
         }
     }
 
+    /// Reads plain data of a VM in one go.
+    pub(crate) fn of(self, lua: &'a Lua, bridge: &'a Bridge) -> Self {
+        Self {
+            plain: Some((lua, bridge)),
+            ..self
+        }
+    }
+
     /// Reads a value.
     pub(crate) fn read(&mut self, value: &mlua::Value) -> Result<Value, Fault> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
+        if !self.spent.one_more() {
             return Err(too_large(&self.whole(), "too large"));
         }
         match value {
@@ -230,7 +262,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, text: &mlua::LuaString) -> Value {
         let bytes = text.as_bytes();
-        self.bytes += bytes.len();
+        self.spent.bytes += bytes.len();
         match std::str::from_utf8(&bytes) {
             Ok(text) => Value::text(text),
             Err(_binary) => Value::Bytes(Bytes::copy_from_slice(&bytes)),
@@ -254,6 +286,12 @@ impl<'a> Reader<'a> {
     }
 
     fn table(&mut self, table: &mlua::Table) -> Result<Value, Fault> {
+        if let Some((lua, bridge)) = self.plain.take_if(|_| self.around.is_empty()) {
+            let read = raw::read(lua, bridge, table, &mut self.spent);
+            let read = read.map_or_else(|| self.table(table), Ok);
+            self.plain = Some((lua, bridge));
+            return read;
+        }
         let address = table.to_pointer() as usize;
         if self.around.contains(&address) {
             return Err(self.refuse("contains itself"));

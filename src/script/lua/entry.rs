@@ -89,12 +89,17 @@ impl Entry {
     }
 
     /// Reads the answer out of what the function returned.
-    pub(crate) fn answer(&self, returned: MultiValue) -> Result<Answer, Fault> {
+    pub(crate) fn answer(
+        &self,
+        lua: &Lua,
+        bridge: &Bridge,
+        returned: MultiValue,
+    ) -> Result<Answer, Fault> {
         let mut values = returned.into_iter();
         let whole = values
             .next()
             .is_some_and(|first| first.as_boolean() == Some(true));
-        let mut reader = Reader::new("ctx.response.payload");
+        let mut reader = Reader::new("ctx.response.payload").of(lua, bridge);
         if whole {
             return read_whole(&mut reader, &mut values);
         }

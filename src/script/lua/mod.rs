@@ -17,6 +17,7 @@ mod module;
 mod outline;
 mod object;
 mod parallel;
+mod raw;
 mod sandbox;
 mod service;
 #[cfg(test)]

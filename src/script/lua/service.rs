@@ -227,7 +227,7 @@ impl Instance {
             // Whatever the script made of it.
             (Some(over), _) => Err(over),
             (None, Err(fault)) => Err(fault),
-            (None, Ok(returned)) => self.entry.answer(returned),
+            (None, Ok(returned)) => self.entry.answer(&self.vm.lua, &self.vm.bridge, returned),
         }
     }
 }

@@ -166,7 +166,7 @@ fn tried(at: &NativeCallContext<'_>, function: Dynamic) -> Outcome {
         match raised {
             Some(raised) => {
                 for field in ["code", "status", "message"] {
-                    outcome.insert(field.into(), to_rhai(raised.field(field)));
+                    outcome.insert(field.into(), to_rhai(&raised.field(field)));
                 }
             }
             None => drop(outcome.insert("message".into(), error.to_string().into())),
@@ -242,7 +242,7 @@ pub(crate) fn call(
     task.meter.look_soon();
     match (result, running.over()) {
         (_, Some(over)) => Err(ended(&over)),
-        (result, None) => result.map(to_rhai).map_err(raise),
+        (result, None) => result.map(|value| to_rhai(&value)).map_err(raise),
     }
 }
 

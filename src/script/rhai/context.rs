@@ -63,7 +63,7 @@ fn root(engine: &mut Engine, index: &Arc<Index>, groups: Vec<&'static str>) {
             "config" => Dynamic::from(Config),
             _ if FIELDS.contains(&name) => {
                 let task = current("ctx")?;
-                to_rhai(call_field(&task.running.call, name))
+                to_rhai(&call_field(&task.running.call, name))
             }
             _ => match own.places(Kind::Ctx).find(|place| *place == name) {
                 Some(place) => Dynamic::from(Space {
@@ -112,19 +112,19 @@ fn request(engine: &mut Engine) {
     readable(engine, "ctx.request", |_: &Request, name| {
         let task = current("ctx.request")?;
         match name {
-            "input" => Ok(task.input.borrow().clone()),
+            "input" => Ok(task.input.get()),
             "headers" => match request_value(&task.running.call, name) {
                 Value::Map(map) => Ok(Dynamic::from(Headers(Arc::new(map)))),
-                other => Ok(to_rhai(other)),
+                other => Ok(to_rhai(&other)),
             },
-            _ if REQUEST.contains(&name) => Ok(to_rhai(request_value(&task.running.call, name))),
+            _ if REQUEST.contains(&name) => Ok(to_rhai(&request_value(&task.running.call, name))),
             _ => Err(raise(unknown("ctx.request", name, REQUEST.iter().copied()))),
         }
     });
     writable::<Request>(engine, |name, value| {
         let task = current("ctx.request")?;
         match name {
-            "input" => drop(task.input.replace(value)),
+            "input" => task.input.set(value),
             _ if REQUEST.contains(&name) => {}
             _ => return Err(raise(unknown("ctx.request", name, REQUEST.iter().copied()))),
         }
@@ -132,7 +132,7 @@ fn request(engine: &mut Engine) {
     });
     readable(engine, "headers", |headers: &Headers, name| {
         let value = headers.0.get(&name.to_ascii_lowercase()).cloned();
-        Ok(to_rhai(value.unwrap_or_default()))
+        Ok(to_rhai(&value.unwrap_or_default()))
     });
     engine.register_fn("contains", |headers: &mut Headers, name: &str| {
         headers.0.contains(&name.to_ascii_lowercase())
@@ -262,13 +262,13 @@ fn outgoing(engine: &mut Engine, tables: &[&'static [HostFn]]) {
     readable(engine, "ctx.outgoing", |own: &Connections, name| {
         let task = current("a connection")?;
         let found = host::outgoing::connection(&task.running.call, own.group, own.kind, name);
-        found.map(to_rhai).map_err(raise)
+        found.map(|value| to_rhai(&value)).map_err(raise)
     });
     writable::<Connections>(engine, |_, _| Ok(()));
     readable(engine, "ctx.config", |_: &Config, name| {
         let task = current("ctx.config")?;
         let found = host::config::file(&task.running.call, name);
-        found.map(to_rhai).map_err(raise)
+        found.map(|value| to_rhai(&value)).map_err(raise)
     });
     writable::<Config>(engine, |_, _| Ok(()));
 }
@@ -318,7 +318,7 @@ fn objects(engine: &mut Engine, index: &Arc<Index>) {
     engine.register_fn("==", |one: Held, other: Held| one.0 == other.0);
     engine.register_fn("!=", |one: Held, other: Held| one.0 != other.0);
     readable(engine, "fault", |raised: &Raised, name| {
-        Ok(to_rhai(raised.field(name)))
+        Ok(to_rhai(&raised.field(name)))
     });
     let message = |raised: &mut Raised| Text::new(raised.0.message()).to_string();
     engine.register_fn("to_string", message);

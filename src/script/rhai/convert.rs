@@ -17,26 +17,24 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_BYTES: usize = 64 << 20;
 
 /// Returns a value as Rhai has it.
-pub(crate) fn to_rhai(value: Value) -> Dynamic {
+pub(crate) fn to_rhai(value: &Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
-        Value::Bool(truth) => truth.into(),
-        Value::Int(number) => number.into(),
-        Value::Uint(number) => Dynamic::from(Unsigned(number)),
-        Value::Float(number) => number.into(),
-        Value::Decimal(number) => number.into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Uint(number) => Dynamic::from(Unsigned(*number)),
+        Value::Float(number) => (*number).into(),
+        Value::Decimal(number) => (*number).into(),
         Value::Text(text) => ImmutableString::from(text.as_str()).into(),
         Value::Bytes(bytes) => Dynamic::from_blob(bytes.to_vec()),
         Value::Date(_) | Value::DateTime(_) | Value::Uuid(_) => {
             let text = value.to_text().unwrap_or_default();
             ImmutableString::from(text.as_str()).into()
         }
-        Value::Handle(handle) => Dynamic::from(Held(handle)),
-        Value::List(list) => {
-            Dynamic::from_array(list.into_iter().map(to_rhai).collect::<rhai::Array>())
-        }
+        Value::Handle(handle) => Dynamic::from(Held(handle.clone())),
+        Value::List(list) => Dynamic::from_array(list.iter().map(to_rhai).collect::<rhai::Array>()),
         Value::Map(map) => {
-            let pairs = map.into_iter();
+            let pairs = map.iter();
             let pairs = pairs.map(|(name, value)| (name.as_str().into(), to_rhai(value)));
             Dynamic::from_map(pairs.collect())
         }
@@ -49,14 +47,32 @@ pub(crate) struct Reader<'a> {
     argument: bool,
     nodes: usize,
     bytes: usize,
-    /// The way to the value that is read now, for messages.
-    path: Vec<Step>,
 }
 
-/// A step from a value to a member.
-enum Step {
-    Name(Text),
-    Index(usize),
+/// The way to the value that is read, for messages.
+enum Way<'w> {
+    Root,
+    Name(&'w Self, &'w str),
+    Index(&'w Self, usize),
+}
+
+impl Way<'_> {
+    fn write(&self, text: &mut String) {
+        match self {
+            Self::Root => {}
+            Self::Name(before, name) => {
+                before.write(text);
+                text.push('.');
+                text.push_str(name);
+            }
+            Self::Index(before, index) => {
+                before.write(text);
+                text.push('[');
+                text.push_str(&index.to_string());
+                text.push(']');
+            }
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -67,7 +83,6 @@ impl<'a> Reader<'a> {
             argument: false,
             nodes: 0,
             bytes: 0,
-            path: Vec::new(),
         }
     }
 
@@ -81,32 +96,38 @@ impl<'a> Reader<'a> {
 
     /// Reads a value.
     pub(crate) fn read(&mut self, value: Dynamic) -> Result<Value, Fault> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
-            return Err(self.too_large("too large"));
-        }
-        if self.path.len() > MAX_DEPTH {
-            self.path.clear();
-            return Err(self.too_large("nested too deep"));
-        }
-        let value = value.flatten();
-        match value.type_id() {
-            id if id == std::any::TypeId::of::<rhai::Map>() => self.map(value.cast()),
-            id if id == std::any::TypeId::of::<rhai::Array>() => self.list(value.cast()),
-            _ => self.scalar(&value),
-        }
+        self.value(value, &Way::Root, 0)
     }
 
-    fn scalar(&mut self, value: &Dynamic) -> Result<Value, Fault> {
+    fn value(&mut self, value: Dynamic, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
+            return Err(self.too_large(way, "too large"));
+        }
+        if depth > MAX_DEPTH {
+            return Err(self.too_large(&Way::Root, "nested too deep"));
+        }
+        let value = value.flatten();
+        if value.is_string() {
+            let text = value.into_immutable_string().unwrap_or_default();
+            self.bytes += text.len();
+            return Ok(Value::text(text.as_str()));
+        }
+        if value.is_map() {
+            return self.map(value.cast(), way, depth);
+        }
+        if value.is_array() {
+            return self.list(value.cast(), way, depth);
+        }
+        self.scalar(&value, way)
+    }
+
+    fn scalar(&mut self, value: &Dynamic, way: &Way<'_>) -> Result<Value, Fault> {
         if value.is_unit() {
             return Ok(Value::Null);
         }
         if let Ok(number) = value.as_int() {
             return Ok(Value::Int(number));
-        }
-        if let Ok(text) = value.as_immutable_string_ref() {
-            self.bytes += text.len();
-            return Ok(Value::text(text.as_str()));
         }
         if let Ok(truth) = value.as_bool() {
             return Ok(Value::Bool(truth));
@@ -124,10 +145,10 @@ impl<'a> Reader<'a> {
             self.bytes += bytes.len();
             return Ok(Value::Bytes(Bytes::copy_from_slice(&bytes)));
         }
-        self.object(value)
+        self.object(value, way)
     }
 
-    fn object(&self, value: &Dynamic) -> Result<Value, Fault> {
+    fn object(&self, value: &Dynamic, way: &Way<'_>) -> Result<Value, Fault> {
         if let Some(held) = value.read_lock::<Held>() {
             return Ok(Value::Handle(held.0.clone()));
         }
@@ -141,53 +162,46 @@ impl<'a> Reader<'a> {
             return Ok(Value::Map((*headers.0).clone()));
         }
         if value.is::<FnPtr>() {
-            return Err(self.refuse("is a function"));
+            return Err(self.refuse(way, "is a function"));
         }
-        Err(self.refuse("is an object that cannot leave the script"))
+        Err(self.refuse(way, "is an object that cannot leave the script"))
     }
 
-    fn list(&mut self, list: rhai::Array) -> Result<Value, Fault> {
+    fn list(&mut self, list: rhai::Array, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
         let mut values = Vec::with_capacity(list.len());
         for (index, member) in list.into_iter().enumerate() {
-            self.path.push(Step::Index(index));
-            values.push(self.read(member)?);
-            self.path.pop();
+            values.push(self.value(member, &Way::Index(way, index), depth + 1)?);
         }
         Ok(Value::List(values))
     }
 
-    fn map(&mut self, map: rhai::Map) -> Result<Value, Fault> {
+    fn map(&mut self, map: rhai::Map, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
         let mut values = Map::with_capacity(map.len());
         for (name, member) in map {
-            let name = Text::new(&name);
             self.bytes += name.len();
-            self.path.push(Step::Name(name.clone()));
-            values.push(name, self.read(member)?);
-            self.path.pop();
+            let member = self.value(member, &Way::Name(way, &name), depth + 1)?;
+            values.push(Text::new(&name), member);
         }
         Ok(Value::Map(values))
     }
 
-    fn whole(&self) -> String {
-        let root = if self.argument {
+    fn whole(&self, way: &Way<'_>) -> String {
+        let mut text = if self.argument {
             format!("argument `{}`", self.root)
         } else {
             self.root.to_owned()
         };
-        let steps = self.path.iter().map(|step| match step {
-            Step::Name(name) => format!(".{name}"),
-            Step::Index(index) => format!("[{index}]"),
-        });
-        std::iter::once(root).chain(steps).collect()
+        way.write(&mut text);
+        text
     }
 
-    fn refuse(&self, why: &str) -> Fault {
-        let path = self.whole();
+    fn refuse(&self, way: &Way<'_>, why: &str) -> Fault {
+        let path = self.whole(way);
         Fault::new(Code::ScriptArgument, format!("{path} {why}"))
     }
 
-    fn too_large(&self, why: &str) -> Fault {
-        let path = self.whole();
+    fn too_large(&self, way: &Way<'_>, why: &str) -> Fault {
+        let path = self.whole(way);
         Fault::new(Code::OutputTooLarge, format!("{path} is {why}"))
     }
 }

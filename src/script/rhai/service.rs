@@ -117,7 +117,7 @@ impl RhaiRunner {
                     Err(diagnostic::fault_of(&error, &around))
                 }
             };
-            drop(task.input.take());
+            task.input.set(Dynamic::UNIT);
             drop(task.response.payload.take());
             answer
         }

@@ -21,9 +21,41 @@ pub(crate) struct Task {
     /// The modules.
     pub(crate) loader: Loader,
     /// `ctx.request.input`.
-    pub(crate) input: RefCell<Dynamic>,
+    pub(crate) input: Input,
     /// What it answers so far.
     pub(crate) response: Response,
+}
+
+/// `ctx.request.input`: a copy each time it is read.
+pub(crate) struct Input(RefCell<Source>);
+
+/// What copies are made from. Most services read the input once, so only a second reader has a copy made to be kept.
+enum Source {
+    Given(Value),
+    ReadOnce(Value),
+    Kept(Dynamic),
+}
+
+impl Input {
+    /// Returns a copy.
+    pub(crate) fn get(&self) -> Dynamic {
+        let mut source = self.0.borrow_mut();
+        let (copy, next) = match std::mem::replace(&mut *source, Source::Kept(Dynamic::UNIT)) {
+            Source::Given(value) => (convert::to_rhai(&value), Source::ReadOnce(value)),
+            Source::ReadOnce(value) => {
+                let made = convert::to_rhai(&value);
+                (made.clone(), Source::Kept(made))
+            }
+            Source::Kept(made) => (made.clone(), Source::Kept(made)),
+        };
+        *source = next;
+        copy
+    }
+
+    /// Puts a value of the script in its place.
+    pub(crate) fn set(&self, value: Dynamic) {
+        drop(self.0.replace(Source::Kept(value)));
+    }
 }
 
 /// The fields of `ctx.response`.
@@ -70,7 +102,7 @@ impl Task {
             meter,
             running,
             loader,
-            input: RefCell::new(convert::to_rhai(input)),
+            input: Input(RefCell::new(Source::Given(input))),
             response,
         })
     }
