@@ -50,6 +50,10 @@ local function sized(value, rule, add)
   end
 end
 
+local function matches(value, pattern)
+  return type(value) ~= "table" and regex.test(tostring(value), "^(?:" .. pattern .. ")$")
+end
+
 local check_value
 
 local function check_fields(problems, base, value, rules)
@@ -78,6 +82,9 @@ function check_value(problems, at, value, rule)
   end
   if rule.min or rule.max then
     sized(value, rule, add)
+  end
+  if rule.pattern and not matches(value, rule.pattern) then
+    add("must match " .. rule.pattern)
   end
   if rule.values and not table.find(rule.values, value) then
     local shown = {}

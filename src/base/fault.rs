@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::base::{Cid, Code, Place, Snippet, Text, closest};
+use crate::base::{Cid, Code, Place, Snippet, Text, closest, shortened};
 
 /// What went wrong: a code, a message that is safe to send, a hint, a place, and whether to try again.
 ///
@@ -186,7 +186,7 @@ impl Fault {
     #[must_use]
     pub fn during(mut self, cid: &Cid, input: Option<String>) -> Self {
         self.0.cid = Some(cid.clone());
-        self.0.input = input.map(|input| shortened(&input));
+        self.0.input = input.map(|input| shortened(&input, MAX_INPUT));
         self
     }
 
@@ -326,13 +326,6 @@ impl Fault {
 
 /// The longest input that a block shows, in characters.
 const MAX_INPUT: usize = 400;
-
-fn shortened(input: &str) -> String {
-    match input.char_indices().nth(MAX_INPUT) {
-        Some((at, _)) => format!("{}…", input.get(..at).unwrap_or_default()),
-        None => input.to_owned(),
-    }
-}
 
 fn snippet_lines(place: &Place, snippet: &Snippet) -> Vec<String> {
     let number = place.line.to_string();

@@ -102,6 +102,14 @@ pub fn with_article(word: &str) -> String {
     format!("{article} {word}")
 }
 
+/// Returns a text as messages show it: of at most so many letters, and `…` where more follow.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

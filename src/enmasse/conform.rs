@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::{ByteSize, Code, Fault, Millis, ObjectName};
+use crate::base::{ByteSize, Code, Fault, Millis, ObjectName, shortened};
 use crate::config::schema::{MAX_DEPTH, Schema, push_step};
 use crate::enmasse::sections::did_you_mean;
 
@@ -492,9 +492,5 @@ fn shown(value: &Value) -> String {
 }
 
 fn short(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST).chain(['…']).collect()
+    shortened(text, 60)
 }

@@ -260,15 +260,23 @@ impl Meter {
         self.left.set(1);
     }
 
+    /// Returns why the call that runs now must end, if it must: asked by a host function that works for long, which
+    /// cannot give way.
+    pub(crate) fn spent_now(&self) -> Option<Fault> {
+        let current = self.current.borrow();
+        let running = current.as_ref()?;
+        let now = Instant::now();
+        let held = self.since.get().map_or(Duration::ZERO, |since| now - since);
+        self.end_spent(running, now, held);
+        running.over()
+    }
+
     fn look(&self, running: &Running) -> Verdict {
         let now = Instant::now();
         let held = self.since.get().map_or(Duration::ZERO, |since| now - since);
         self.pace(now);
-        if running.used.get() + held > running.limit
-            && running.used.get() + self.spent(now) > running.limit
+        if !self.end_spent(running, now, held) && running.manners == Manners::Shared && held >= TURN
         {
-            running.end(cpu_spent(running));
-        } else if running.manners == Manners::Shared && held >= TURN {
             if !self.stuck(held) {
                 running.gate.hold.store(true, Ordering::Release);
                 return Verdict::Yield;
@@ -277,6 +285,16 @@ impl Meter {
             running.end(held_core(running));
         }
         running.over().map_or(Verdict::Go, Verdict::Over)
+    }
+
+    /// Ends the call when its budget is spent; tells whether it was.
+    fn end_spent(&self, running: &Running, now: Instant, held: Duration) -> bool {
+        let spent = running.used.get() + held > running.limit
+            && running.used.get() + self.spent(now) > running.limit;
+        if spent {
+            running.end(cpu_spent(running));
+        }
+        spent
     }
 
     /// Returns what this poll took. On a busy machine the thread may have waited for the processor meanwhile, which

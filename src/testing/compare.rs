@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::base::{Code, Fault, Value};
+use crate::base::{Code, Fault, Value, shortened};
 
 /// So many differences are shown.
 const SHOWN: usize = 5;
@@ -112,13 +112,7 @@ fn side(value: Option<&Json>) -> String {
 
 /// Returns a value in one line that is not too long.
 pub(super) fn short(value: &Json) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= WIDTH {
-        return text;
-    }
-    let mut cut: String = text.chars().take(WIDTH).collect();
-    cut.push('…');
-    cut
+    shortened(&value.to_string(), WIDTH)
 }
 
 fn text_of(difference: &Difference) -> Option<(&str, &str)> {

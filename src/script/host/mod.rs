@@ -17,6 +17,8 @@ pub(crate) mod kvdb;
 pub(crate) mod log;
 mod moment;
 pub(crate) mod outgoing;
+mod pattern;
+pub(crate) mod regex;
 pub(crate) mod time;
 pub(crate) mod uses;
 pub(crate) mod uuid;
@@ -39,6 +41,7 @@ pub(crate) const TABLES: &[&[HostFn]] = &[
     xml::TABLE,
     json::TABLE,
     csv::TABLE,
+    regex::TABLE,
     base64::TABLE,
     uuid::TABLE,
     date::TABLE,

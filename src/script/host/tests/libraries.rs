@@ -13,7 +13,7 @@ use crate::contract::{
     Limits, Ports, Request, Running, Services, Settings,
 };
 use crate::format::{json_read, json_write};
-use crate::script::host::{base64, crypto, csv, date, decimal, json, time, uuid};
+use crate::script::host::{base64, crypto, csv, date, decimal, json, regex, time, uuid};
 
 const TABLES: &[&[HostFn]] = &[
     base64::TABLE,
@@ -22,6 +22,7 @@ const TABLES: &[&[HostFn]] = &[
     date::TABLE,
     decimal::TABLE,
     json::TABLE,
+    regex::TABLE,
     time::TABLE,
     uuid::TABLE,
 ];
@@ -260,6 +261,37 @@ const RESULTS: &[(&str, &str, &str)] = &[
         r#"["2013-09-03T10:00:00.001Z","2013-09-03T10:00:00Z"]"#,
         "1",
     ),
+    ("regex.test", r#"["łódź","^\\w{4}$"]"#, "true"),
+    ("regex.test", r#"["a\nb","^b$"]"#, "false"),
+    ("regex.test", r#"["a\nb","(?m)^b$"]"#, "true"),
+    ("regex.test", r#"["",""]"#, "true"),
+    ("regex.find", r#"["abc","x"]"#, "null"),
+    (
+        "regex.find",
+        r#"["ab","(a)|(?<two>b)"]"#,
+        r#"{"text":"a","groups":["a",""],"named":{}}"#,
+    ),
+    (
+        "regex.find",
+        r#"["x łódź","\\b(\\w)ó"]"#,
+        r#"{"text":"łó","groups":["ł"],"named":{}}"#,
+    ),
+    (
+        "regex.find_all",
+        r#"["łx",""]"#,
+        r#"[{"text":"","groups":[],"named":{}},{"text":"","groups":[],"named":{}},{"text":"","groups":[],"named":{}}]"#,
+    ),
+    ("regex.replace", r#"["aaa","a","b",2]"#, r#""bba""#),
+    ("regex.replace", r#"["łó","","-"]"#, r#""-ł-ó-""#),
+    (
+        "regex.replace",
+        r#"["a1","(?P<l>[a-z])([0-9])","${2}x$l$0$$"]"#,
+        r#""1xaa1$""#,
+    ),
+    ("regex.split", r#"["",","]"#, r#"[""]"#),
+    ("regex.split", r#"[",a,",","]"#, r#"["","a",""]"#),
+    ("regex.split", r#"["a,b",",",1]"#, r#"["a,b"]"#),
+    ("regex.escape", r#"["a.b"]"#, r#""a\\.b""#),
     ("base64.encode", r#"["Kladka"]"#, r#""S2xhZGth""#),
     ("base64.encode", r#"["a?>",{"url_safe":true}]"#, r#""YT8-""#),
     ("base64.encode", r#"["a"]"#, r#""YQ==""#),
@@ -492,6 +524,40 @@ fn dates_move_by_the_calendar() {
 
 /// Function, arguments, a part of the message.
 const REFUSALS: &[(&str, &str, &str)] = &[
+    (
+        "regex.test",
+        r#"["x","(ab"]"#,
+        "the pattern `(ab` is not understood at letter 1: unclosed group",
+    ),
+    ("regex.test", r#"["x","a\nb**c["]"#, "at line 2, letter 5"),
+    ("regex.test", r#"["x","(?=a)"]"#, "look-around"),
+    (
+        "regex.test",
+        r#"["x","(a)\\1"]"#,
+        "backreferences are not supported",
+    ),
+    (
+        "regex.test",
+        r#"["x","((a{1,90}){1,90}){1,90}"]"#,
+        "is too large",
+    ),
+    (
+        "regex.test",
+        r#"[[],"a"]"#,
+        "argument `text` must be a text, got list",
+    ),
+    (
+        "regex.test",
+        r#"["x"]"#,
+        "argument `pattern` must be a text, got nothing",
+    ),
+    (
+        "regex.replace",
+        r#"["x","(x)","$1a"]"#,
+        "the pattern has no group `1a`, which `with` names",
+    ),
+    ("regex.replace", r#"["x","(x)","$2"]"#, "no group `2`"),
+    ("regex.split", r#"["x","x",0]"#, "must be at least 1"),
     (
         "json.parse",
         r#"["{"]"#,

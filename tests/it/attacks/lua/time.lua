@@ -41,6 +41,33 @@ while true do pcall(json.parse, "[" .. text .. "1]") end
 --! hashing => KL-S301
 local text = string.rep("x", 30000000)
 while true do ctx.crypto.sha256(text) end
+--! regex-catastrophe => false
+ctx.response.payload.r = regex.test(string.rep("a", 1000000), "(a+)+(a|aa)*[^a]$")
+--! regex-many-states => KL-S102 or false
+ctx.response.payload.r = regex.test(string.rep("ab", 500000), "[ab]*a[ab]{2000}c")
+--! regex-on-a-long-text [cpu 1s] => false or KL-S301
+-- A debug build reads slowly.
+ctx.response.payload.r = regex.test(string.rep("aB", 8000000), "[a-z][0-9]")
+--! regex-on-too-long-a-text => KL-S102
+ctx.response.payload.r = regex.test(string.rep("aB", 10000000), "[0-9]")
+--! regex-to-the-end-for-each-match => KL-S301
+ctx.response.payload.r = #regex.find_all(string.rep("A", 1000000), ".*[^A-Z]|[A-Z]")
+--! regex-words-beyond-ascii [cpu 2s] => KL-S301 or false
+-- As much as one search may walk, which takes a debug build long.
+ctx.response.payload.r = regex.test(string.rep("ł", 400000), "\\b\\w+\\d\\b")
+--! regex-more-words => KL-S102
+ctx.response.payload.r = regex.test(string.rep("ł", 4000000), "\\b\\w+\\d\\b")
+--! regex-flood [cpu 0.5s] => KL-S301
+-- One large pattern may take a while to compile in a debug build.
+local n = 0
+while true do n += 1 regex.test("x", "\\w{20}" .. n) end
+--! regex-large-classes [cpu 2s] => KL-S301 or false
+-- A debug build reads them slowly.
+ctx.response.payload.r = regex.test("x", "(?i)" .. string.rep("[Ā-\u{ffff}]", 32))
+--! regex-many-classes => KL-S102
+ctx.response.payload.r = regex.test("x", "(?i)[Ā-\u{ffff}" .. string.rep("&&Ā-\u{ffff}", 150) .. "]")
+--! regex-many-properties => KL-S102
+ctx.response.payload.r = regex.test("x", "(?i)" .. string.rep("\\pL", 500))
 --! xpath [cpu 0.5s] => KL-S102
 -- The steps of a query are counted, not timed; a debug build takes long for them.
 local node = xml.parse("<a>" .. string.rep("<b><c/></b>", 2000) .. "</a>")
