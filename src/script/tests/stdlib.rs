@@ -8,11 +8,16 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use expect_test::expect_file;
 use serde_json::Value as Json;
 
 use crate::base::Value;
+use crate::contract::{Engine, SourceSet};
+use crate::script::lua::LuaEngine;
+use crate::script::rhai::RhaiEngine;
 use crate::script::tests::world::{World, load_from, on_core, sources};
 
 /// The modules, in the order of the documentation.
@@ -394,4 +399,57 @@ fn a_case_that_gives_something_else_is_seen() {
     let case: Json = serde_json::from_str(r#"{"call": "x", "error": "no"}"#).unwrap();
     assert!(fits(&case, &got(r#"{"error": "oh no"}"#)));
     assert!(!fits(&case, &got(r#"{"value": 1}"#)));
+}
+
+// ---------------------------------------------------------------- what loading takes
+
+/// Returns how long a file takes to load at best, in microseconds.
+fn load_time(engine: &dyn Engine, set: &Arc<SourceSet>, path: &str) -> u128 {
+    let times = (0..9).map(|_| {
+        let begun = Instant::now();
+        engine.load(set, path).unwrap();
+        begun.elapsed().as_micros()
+    });
+    times.min().unwrap_or_default()
+}
+
+/// `cargo test --release --lib requiring_a_module -- --nocapture` prints what each takes.
+#[test]
+fn requiring_a_module_of_the_standard_library_takes_little() {
+    let tables = crate::script::host::TABLES.to_vec();
+    let engines: [&dyn Engine; 2] = [&LuaEngine::new(tables.clone()), &RhaiEngine::new(tables)];
+    for (engine, language) in engines.into_iter().zip(LANGUAGES) {
+        let end = if *language == "lua" {
+            "return service { name = 't', handle = function() end }\n"
+        } else {
+            "service(#{ name: \"t\" });\nfn handle(ctx) { }\n"
+        };
+        let mut files = vec![(format!("scripts/none.{language}"), end.to_owned())];
+        for module in MODULES {
+            files.push((
+                format!("stdlib/{module}.{language}"),
+                source(module, language),
+            ));
+            let begin = if *language == "lua" {
+                format!("local {module} = require '{module}'\n")
+            } else {
+                format!("import \"{module}\" as {module};\n")
+            };
+            files.push((format!("scripts/{module}.{language}"), begin + end));
+        }
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
+        let set = sources(&files);
+        let without = load_time(engine, &set, &format!("scripts/none.{language}"));
+        println!("{language}: a service without modules {without} µs");
+        for module in MODULES {
+            let with = load_time(engine, &set, &format!("scripts/{module}.{language}"));
+            let more = with.saturating_sub(without);
+            println!("{language}: {module} {more} µs more");
+            // A quarter of what the top level of a file may take.
+            assert!(more < 250_000, "{language}: {module} takes {more} µs");
+        }
+    }
 }
