@@ -26,7 +26,7 @@ pub use fault::{Fault, Faults, FieldError, Retry, Segment, Told};
 pub use map::Map;
 pub use message::{Caller, HttpMeta, Inbound, Meta, Outcome, Reply};
 pub use name::{ObjectName, ServiceName, closest, shortened, with_article};
-pub use outline::{Function, Literal, Node, Outline, Span, Word};
+pub use outline::{Access, Function, Literal, Node, Outline, Signature, Span, Word};
 pub use place::{Place, Snippet};
 pub use secret::Secret;
 pub use units::{ByteSize, Millis};

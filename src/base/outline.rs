@@ -1,5 +1,7 @@
 //! The outline of a script: what a check without running it looks at, the same for every language.
 
+use std::sync::Arc;
+
 /// A stretch of one line; lines and columns count from 1, in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -27,6 +29,17 @@ pub struct Outline {
     pub body: Vec<Node>,
     /// The names that it may use without declaring them; `None` where compiling has checked names.
     pub globals: Option<Vec<String>>,
+    /// The functions that any file may call; `None` where these are `globals`, too.
+    pub callable: Option<Arc<[Signature]>>,
+}
+
+/// A function, as calls see it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signature {
+    /// Its name.
+    pub name: String,
+    /// How many arguments it takes, what it is a method of included; `None` for any number.
+    pub count: Option<usize>,
 }
 
 /// A value that stands in the source.
@@ -49,6 +62,10 @@ pub enum Node {
     Name(Word),
     /// A member by a name that stands there: `a.b`, `a["b"]`.
     Member(Box<Self>, Word),
+    /// What a module has by a name: `module::name`; with more words, what is in a module of that module.
+    Path(Vec<Word>),
+    /// A module by its name; `None` when that is computed.
+    Module(Option<Word>),
     /// A member by a computed name: `a[b]`.
     Item(Box<Self>, Box<Self>),
     /// A call, also of a method: the receiver is what the callee is a member of.
@@ -82,4 +99,15 @@ pub struct Function {
     pub params: Vec<Word>,
     /// Its statements.
     pub body: Vec<Node>,
+    /// Whether others may call it.
+    pub access: Access,
+}
+
+/// Who may call a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// The file alone.
+    Private,
 }

@@ -6,6 +6,7 @@
 
 mod api;
 mod fix;
+mod functions;
 mod invoked;
 mod rules;
 mod sarif;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use crate::base::{Code, Fault, Place, Snippet, Span};
 use crate::config::{Environment, Project};
 use crate::contract::{Engine, Source};
-use crate::deploy::{self, Examined, Options};
+use crate::deploy::{self, Options};
 use crate::enmasse::WantedSet;
 use crate::kinds;
 use crate::server::configuration;
 use api::Api;
+use functions::Scripts;
 use rules::World;
 use walk::Facts;
 
@@ -105,12 +107,25 @@ pub(crate) async fn check(project: &Project, environment: Environment) -> Result
     findings.extend(examined.faults.iter().cloned().map(error));
     let world = World::new(&examined, configured.as_ref(), project.settings());
     let api = Api::new(kinds::tables());
-    let own =
-        |path: &&String| examined.files.contains_key(*path) && !shipped.contains(path.as_str());
-    let paths = examined.set.by_path.keys().filter(own);
+    let own = |path: &str| examined.files.contains_key(path) && !shipped.contains(path);
     findings.extend(deep(|| {
-        let found = paths.map(|path| file(&engines, &examined, &api, &world, path));
-        found.flatten().collect()
+        let sources = examined.set.by_path.values();
+        let facts = sources.filter_map(|source| Some((&**source, facts(&engines, &api, source)?)));
+        let facts: Vec<(&Source, Facts)> = facts.collect();
+        let scripts = Scripts::new(
+            facts
+                .iter()
+                .map(|(it, facts)| (&*it.path, &facts.functions)),
+        );
+        let own = facts.iter().filter(|(source, _)| own(&source.path));
+        let found = own.flat_map(|(source, facts)| {
+            let services = examined
+                .files
+                .get(&source.path)
+                .map_or(&[][..], Vec::as_slice);
+            rules::judge(source, facts, services, &scripts, &world)
+        });
+        found.collect()
     })?);
     findings.extend(world.unbounded());
     findings.sort_by_key(|finding| {
@@ -177,25 +192,11 @@ fn objects(
     }
 }
 
-fn file(
-    engines: &[Arc<dyn Engine>],
-    examined: &Examined,
-    api: &Api,
-    world: &World<'_>,
-    path: &str,
-) -> Vec<Finding> {
-    let Some(source) = examined.set.by_path.get(path) else {
-        return Vec::new();
-    };
+/// Looks at a source; nothing where that cannot be done.
+fn facts(engines: &[Arc<dyn Engine>], api: &Api, source: &Source) -> Option<Facts> {
     let mut engines = engines.iter();
-    let engine = engines.find(|engine| engine.language().speaks(path));
-    let outline = engine.and_then(|engine| engine.outline(source));
-    let Some(outline) = outline else {
-        return Vec::new();
-    };
-    let facts = Facts::of(api, &outline);
-    let services = examined.files.get(path).map_or(&[][..], Vec::as_slice);
-    rules::judge(source, &facts, services, world)
+    let engine = engines.find(|engine| engine.language().speaks(&source.path))?;
+    Some(Facts::of(api, &engine.outline(source)?))
 }
 
 /// Puts a fault at a stretch of a source, with its line and caret.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Code, Fault, ServiceName, Span, Word, closest};
+use crate::check::functions::Scripts;
 use crate::check::walk::{Facts, Owner};
 use crate::check::{Finding, Fix, Severity, at, inside, invoked, secrets};
-use crate::contract::{Declaration, Source};
+use crate::contract::{Declaration, Source, SourceSet};
 use crate::deploy::Examined;
 use crate::enmasse::{Wanted, WantedSet};
 use crate::runtime::no_connection;
@@ -17,6 +18,7 @@ use crate::service;
 /// What there is in the project.
 pub(crate) struct World<'a> {
     services: BTreeMap<&'a ServiceName, &'a Arc<Declaration>>,
+    sources: &'a SourceSet,
     /// Whether every file loaded: else a service that is not there may be in a broken one.
     whole: bool,
     configured: Option<&'a WantedSet>,
@@ -32,6 +34,7 @@ impl<'a> World<'a> {
     ) -> Self {
         Self {
             services: examined.services(),
+            sources: &examined.set,
             whole: examined.faults.is_empty(),
             configured,
             settings,
@@ -83,6 +86,7 @@ pub(crate) fn judge(
     source: &Source,
     facts: &Facts,
     services: &[Arc<Declaration>],
+    scripts: &Scripts<'_>,
     world: &World<'_>,
 ) -> Vec<Finding> {
     let mut case = Case {
@@ -96,6 +100,7 @@ pub(crate) fn judge(
     }
     case.names(world);
     case.calls();
+    case.script_calls(scripts, world.sources);
     case.uses();
     case.inputs();
     case.outputs();
@@ -165,6 +170,20 @@ impl Case<'_> {
                     );
                 }
                 None => {}
+            }
+        }
+    }
+
+    /// Functions of scripts and of the language are there.
+    fn script_calls(&mut self, scripts: &Scripts<'_>, sources: &SourceSet) {
+        let ending = self.source.path.rsplit('.').next().unwrap_or_default();
+        for call in &self.facts.script_calls {
+            let path_of = |module: &str| {
+                let module = sources.module(&module.replace('/', "."), &[ending]);
+                module.map(|source| source.path.clone())
+            };
+            if let Some(fault) = scripts.judge(call, &self.source.path, path_of) {
+                self.add(Severity::Error, fault, call.name.span);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Fault, Function, Literal, Node, Outline, Span, Use, Word};
 use crate::check::api::{Api, Meaning};
+use crate::check::functions::{Callee, Functions, ScriptCall};
 use crate::contract::HostFn;
 use crate::script::context::{not_local, undefined};
 use crate::script::host;
@@ -26,6 +27,10 @@ pub(crate) struct Facts {
     pub(crate) invocations: Vec<Invocation>,
     /// Host functions that are called.
     pub(crate) calls: Vec<HostCall>,
+    /// Functions of scripts and of the language that are called, where it can be told whether they are there.
+    pub(crate) script_calls: Vec<ScriptCall>,
+    /// The functions of the file.
+    pub(crate) functions: Functions,
     /// Inputs that are read by name.
     pub(crate) inputs: Vec<(Owner, Word)>,
     /// Outputs that are set by name.
@@ -71,6 +76,10 @@ struct Variable {
 struct Walk<'a> {
     api: &'a Api,
     globals: Option<&'a [String]>,
+    /// Whether the language tells which functions there are.
+    tells_functions: bool,
+    /// The modules by the names they go by in the file; `None` when that cannot be told.
+    modules: BTreeMap<String, Option<String>>,
     /// The services by the names of their functions.
     handlers: BTreeMap<String, String>,
     scopes: Vec<Vec<Variable>>,
@@ -90,11 +99,16 @@ impl Facts {
         let mut walk = Walk {
             api,
             globals: outline.globals.as_deref(),
+            tells_functions: outline.callable.is_some(),
+            modules: BTreeMap::new(),
             handlers,
             scopes: Vec::new(),
             owner: None,
             under: None,
-            facts: Self::default(),
+            facts: Self {
+                functions: Functions::of(outline),
+                ..Self::default()
+            },
         };
         walk.block(&outline.body);
         walk.facts
@@ -188,8 +202,9 @@ impl Walk<'_> {
     fn meaning(&mut self, node: &Node) -> Meaning {
         match node {
             Node::Name(word) => return self.look_up(word),
-            Node::Member(of, name) if is_file(of) => self.read_of_file(&name.text),
+            Node::Path(path) => self.path(path),
             Node::Member(of, name) => {
+                self.facts.functions.hold(&name.text);
                 let of = self.meaning(of);
                 return self.member(of, name);
             }
@@ -199,15 +214,19 @@ impl Walk<'_> {
             }
             Node::Call(callee, args) => return self.call(node, callee, args),
             Node::Literal(Literal::Text(text), span) => {
+                self.facts.functions.hold(text);
                 let word = Word {
                     text: text.clone(),
                     span: *span,
                 };
                 self.facts.texts.push((self.under.clone(), word));
             }
-            Node::Literal(..) => {}
+            Node::Literal(..) | Node::Module(_) => {}
             Node::Map(pairs, _) => {
                 for (key, value) in pairs {
+                    if let Some(key) = key {
+                        self.facts.functions.hold(&key.text);
+                    }
                     self.below(key.as_ref(), |walk| walk.value(value));
                 }
             }
@@ -247,6 +266,40 @@ impl Walk<'_> {
             self.facts.faults.push((fault, word.span));
         }
         Meaning::Unknown
+    }
+
+    /// Looks at what a module has, or the file: `global::NAME`.
+    fn path(&mut self, path: &[Word]) {
+        match path {
+            [file, name, ..] if file.text == "global" => self.read_of_file(&name.text),
+            [module, ..] => drop(self.look_up(module)),
+            [] => {}
+        }
+    }
+
+    /// Notes the call of a function that is no host function.
+    fn called(&mut self, callee: &Node, count: usize) {
+        let (callee, name) = match callee {
+            _ if !self.tells_functions => return,
+            Node::Name(name) => {
+                let variable = self.find(&name.text).is_some();
+                (Callee::File { variable }, name)
+            }
+            Node::Path(path) => match &**path {
+                [module, name] => match self.modules.get(&module.text) {
+                    Some(Some(module)) => (Callee::Module(module.clone()), name),
+                    _ => return,
+                },
+                _ => return,
+            },
+            Node::Member(_, name) => (Callee::Value, name),
+            _ => return,
+        };
+        self.facts.script_calls.push(ScriptCall {
+            callee,
+            name: name.clone(),
+            count,
+        });
     }
 
     /// Notes that a variable of the file is read: Rhai's `global::NAME`.
@@ -310,6 +363,7 @@ impl Walk<'_> {
         };
         self.values(args);
         let Meaning::Function(function) = called else {
+            self.called(callee, args.len());
             return Meaning::Unknown;
         };
         self.facts.calls.push(HostCall {
@@ -419,6 +473,14 @@ impl Walk<'_> {
         for (index, value) in values.iter().enumerate() {
             meanings.push(self.below(names.get(index), |walk| walk.meaning(value)));
         }
+        if let ([name], [Node::Module(module)]) = (names, values) {
+            let module = module.as_ref().map(|module| module.text.clone());
+            let known = self.modules.entry(name.text.clone());
+            let known = known.or_insert_with(|| module.clone());
+            if *known != module {
+                *known = None;
+            }
+        }
         for (index, name) in names.iter().enumerate() {
             let meaning = meanings.get(index).copied().unwrap_or(Meaning::Unknown);
             // The variables of a loop, and those of a call with several results, come together.
@@ -487,9 +549,4 @@ impl Walk<'_> {
         };
         response && name.text == "payload"
     }
-}
-
-/// Tells whether a node is the word by which Rhai names the variables of the file.
-fn is_file(node: &Node) -> bool {
-    matches!(node, Node::Name(word) if word.text == "global")
 }

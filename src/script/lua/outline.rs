@@ -6,7 +6,7 @@ use full_moon::ast::{
 };
 use full_moon::tokenizer::{StringLiteralQuoteType, TokenReference, TokenType};
 
-use crate::base::{Function, Literal, Node, Outline, Span, Word};
+use crate::base::{Access, Function, Literal, Node, Outline, Span, Word};
 use crate::contract::Source;
 
 fn small(number: usize) -> u32 {
@@ -20,6 +20,7 @@ pub(crate) fn read(source: &Source, globals: &[String]) -> Option<Outline> {
     Some(Outline {
         body,
         globals: Some(globals.to_vec()),
+        callable: None,
     })
 }
 
@@ -133,6 +134,7 @@ fn function(body: &FunctionBody) -> Function {
         name: None,
         params: params.collect(),
         body: block(body.block()),
+        access: Access::Public,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one interpreter of the process: which parts of the language there are, and its limits.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicBlobPackage, BasicFnPackage, BasicIteratorPackage,
@@ -9,6 +9,7 @@ use rhai::packages::{
 };
 use rhai::{AST, Dynamic, Engine, LexError, Module, Scope, Token};
 
+use crate::base::Signature;
 use crate::contract::{HostFn, Receiver};
 use crate::script::context::functions;
 use crate::script::host;
@@ -38,7 +39,23 @@ pub(crate) struct Interpreter {
     takers: Vec<&'static str>,
     /// Where lines that run are noted.
     coverage: Option<Arc<Coverage>>,
+    /// The functions that any file may call; asked for by checks only.
+    callable: OnceLock<Arc<[Signature]>>,
 }
+
+/// Functions that the interpreter has no list of, for they are part of the language.
+const WORDS: &[&str] = &[
+    "Fn",
+    "call",
+    "curry",
+    "debug",
+    "eval",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "print",
+    "type_of",
+];
 
 impl Interpreter {
     /// Makes the interpreter with the script API.
@@ -75,7 +92,29 @@ impl Interpreter {
             known,
             takers: takers(tables),
             coverage: api.coverage.clone(),
+            callable: OnceLock::new(),
         }
+    }
+
+    /// Returns the functions that any file may call.
+    pub(crate) fn callable(&self) -> Arc<[Signature]> {
+        let gather = || {
+            let known = |info: rhai::FuncInfo<'_>| {
+                Some(Signature {
+                    name: info.metadata.name.to_string(),
+                    count: Some(info.metadata.num_params),
+                })
+            };
+            let mut all = self.engine.collect_fn_metadata(None, known, true);
+            all.extend(WORDS.iter().map(|word| Signature {
+                name: (*word).to_owned(),
+                count: None,
+            }));
+            all.sort();
+            all.dedup();
+            Arc::from(all)
+        };
+        Arc::clone(self.callable.get_or_init(gather))
     }
 
     /// Compiles a text; `path` is what places of errors name.

@@ -5,7 +5,7 @@ use rhai::{
     Stmt,
 };
 
-use crate::base::{Function, Literal, Node, Outline, Span, Word};
+use crate::base::{Access, Function, Literal, Node, Outline, Span, Word};
 use crate::contract::Source;
 use crate::script::rhai::engine::Interpreter;
 
@@ -18,6 +18,7 @@ pub(crate) fn read(interpreter: &Interpreter, source: &Source) -> Option<Outline
     Some(Outline {
         body,
         globals: None,
+        callable: Some(interpreter.callable()),
     })
 }
 
@@ -41,6 +42,11 @@ fn functions(ast: &AST) -> impl Iterator<Item = Node> + '_ {
             name: Some(word(&it.name)),
             params: it.params.iter().map(|name| word(name)).collect(),
             body,
+            access: if it.access.is_private() {
+                Access::Private
+            } else {
+                Access::Public
+            },
         })
     })
 }
@@ -63,8 +69,11 @@ fn statement(it: &Stmt) -> Node {
         }
         Stmt::Export(it, _) => Node::Name(ident(&it.0)),
         Stmt::Import(it, _) => {
-            let module = Node::Other(vec![expression(&it.0)]);
-            Node::Let(vec![ident(&it.1)], vec![module])
+            let module = match expression(&it.0) {
+                Node::Literal(Literal::Text(text), span) => Some(Word { text, span }),
+                _ => None,
+            };
+            Node::Let(vec![ident(&it.1)], vec![Node::Module(module)])
         }
         Stmt::Assignment(it) => {
             let (target, value) = (expression(&it.1.lhs), expression(&it.1.rhs));
@@ -135,13 +144,7 @@ fn expression(it: &Expr) -> Node {
             let pairs = pairs.map(|(name, value)| (Some(ident(name)), expression(value)));
             Node::Map(pairs.collect(), at)
         }
-        Expr::Variable(it, _, at) => {
-            let name = word(&it.1, *at);
-            match it.2.path.first() {
-                Some(space) => Node::Member(Box::new(Node::Name(ident(space))), name),
-                None => Node::Name(name),
-            }
-        }
+        Expr::Variable(it, _, at) => named(it.2.path.iter(), word(&it.1, *at)),
         Expr::FnCall(call, at) | Expr::MethodCall(call, at) => called(call, *at),
         Expr::Dot(it, flags, _) => link(expression(&it.lhs), it, *flags, true),
         Expr::Index(it, flags, _) => link(expression(&it.lhs), it, *flags, false),
@@ -185,12 +188,18 @@ fn called(call: &FnCallExpr, at: Position) -> Node {
     if call.is_operator_call() {
         return Node::Other(args);
     }
-    let name = word(&call.name, at);
-    let callee = match call.namespace.path.first() {
-        Some(space) => Node::Member(Box::new(Node::Name(ident(space))), name),
-        None => Node::Name(name),
-    };
+    let callee = named(call.namespace.path.iter(), word(&call.name, at));
     Node::Call(Box::new(callee), args)
+}
+
+/// A name, or what a module has by it.
+fn named<'a>(modules: impl Iterator<Item = &'a Ident>, name: Word) -> Node {
+    let mut path: Vec<Word> = modules.map(ident).collect();
+    if path.is_empty() {
+        return Node::Name(name);
+    }
+    path.push(name);
+    Node::Path(path)
 }
 
 /// A value that was folded when it was compiled: where its parts stood is forgotten.
@@ -281,7 +290,7 @@ fn place_keys(nodes: &mut [Node], source: &str) {
             | Node::Statements(parts)
             | Node::Block(parts)
             | Node::Other(parts) => place_keys(parts, source),
-            Node::Name(_) | Node::Literal(..) => {}
+            Node::Name(_) | Node::Path(_) | Node::Module(_) | Node::Literal(..) => {}
         }
     }
 }
