@@ -77,11 +77,11 @@ fn unfit(
 }
 
 /// Returns a value that stands there as it is.
-fn literal(node: &Node) -> Option<Value> {
+pub(crate) fn literal(node: &Node) -> Option<Value> {
     Some(match node {
         Node::Literal(Literal::Text(text), _) => Value::text(text.as_str()),
         Node::Literal(Literal::Bool(value), _) => Value::Bool(*value),
-        Node::Literal(Literal::Number(number), _) => whole(*number),
+        Node::Literal(Literal::Number(it), _) => number(*it)?,
         Node::List(items) => {
             let items: Option<Vec<Value>> = items.iter().map(literal).collect();
             Value::List(items?)
@@ -101,9 +101,11 @@ fn literal(node: &Node) -> Option<Value> {
     clippy::cast_possible_truncation,
     reason = "the guard keeps to whole numbers within ±2^53"
 )]
-fn whole(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
-        return Value::Int(number as i64);
-    }
-    Value::Float(number)
+fn number(number: f64) -> Option<Value> {
+    // Beyond, it is not what stands there.
+    let exact = number.abs() <= 9_007_199_254_740_992.0;
+    exact.then(|| match number.fract() {
+        0.0 => Value::Int(number as i64),
+        _ => Value::Float(number),
+    })
 }

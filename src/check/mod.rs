@@ -5,6 +5,7 @@
 //! it uses, `rules` judges that against the script API, the declared services and the configured objects.
 
 mod api;
+mod arguments;
 mod fix;
 mod functions;
 mod invoked;

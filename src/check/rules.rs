@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::{Code, Fault, ServiceName, Span, Word, closest};
 use crate::check::functions::Scripts;
 use crate::check::walk::{Facts, Owner};
-use crate::check::{Finding, Fix, Severity, at, inside, invoked, secrets};
+use crate::check::{Finding, Fix, Severity, arguments, at, inside, invoked, secrets};
 use crate::contract::{Declaration, Source, SourceSet};
 use crate::deploy::Examined;
 use crate::enmasse::{Wanted, WantedSet};
@@ -188,11 +188,11 @@ impl Case<'_> {
         }
     }
 
-    /// Host functions get as many arguments as they take.
+    /// Host functions get what they take.
     fn calls(&mut self) {
         for call in &self.facts.calls {
-            if let Err(fault) = host::check_count(call.function, call.count) {
-                self.add(Severity::Error, fault, call.span);
+            if let Some((fault, span)) = arguments::judge(call) {
+                self.add(Severity::Error, fault, span);
             }
         }
     }

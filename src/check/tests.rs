@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use futures_util::FutureExt as _;
+
 use super::*;
-use crate::contract::SourceSet;
-use crate::script::host;
+use crate::base::{Literal, Node, Value};
+use crate::check::walk::HostCall;
+use crate::contract::{Arg, Args, HostCall as How, HostFn, Receiver, SourceSet, Started, Type};
+use crate::script::{host, offline};
 
 /// Adds the Rhai files below a directory of the repository.
 fn gather(dir: &str, files: &mut Vec<(String, String)>) {
@@ -95,4 +99,116 @@ fn a_function_that_a_map_or_a_variable_may_hold_is_not_missed() {
         ),
     ]));
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// A value that an argument takes, for nearly all functions.
+fn good(arg: &Arg) -> (Node, Value) {
+    let text = match (arg.name, arg.ty) {
+        (_, Type::Int | Type::Number | Type::Duration)
+        | ("start" | "stop" | "a" | "b" | "value", _) => {
+            return (
+                Node::Literal(Literal::Number(1.0), Span::default()),
+                Value::Int(1),
+            );
+        }
+        (_, Type::Map) => {
+            return (
+                Node::Map(Vec::new(), Span::default()),
+                Value::Map(crate::base::Map::new()),
+            );
+        }
+        (_, Type::List) => return (Node::List(Vec::new()), Value::List(Vec::new())),
+        ("from" | "to" | "moment", _) => "2013-09-03",
+        ("unit", _) => "days",
+        ("zone", _) => "UTC",
+        ("encoding", _) => "hex",
+        ("mode", _) => "half_up",
+        _ => "1",
+    };
+    let node = Node::Literal(Literal::Text(text.to_owned()), Span::default());
+    (node, Value::text(text))
+}
+
+/// Values that arguments of many types do not take.
+fn bad() -> Vec<(Node, Value)> {
+    let one = Node::Literal(Literal::Number(1.5), Span::default());
+    let word = crate::base::Word {
+        text: "a".to_owned(),
+        span: Span::default(),
+    };
+    let mut map = crate::base::Map::new();
+    map.set("a", Value::Float(1.5));
+    let text = Node::Literal(Literal::Text("abc".to_owned()), Span::default());
+    vec![
+        (
+            Node::Literal(Literal::Nothing, Span::default()),
+            Value::Null,
+        ),
+        (
+            Node::Literal(Literal::Bool(true), Span::default()),
+            Value::Bool(true),
+        ),
+        (one.clone(), Value::Float(1.5)),
+        (text, Value::text("abc")),
+        (
+            Node::List(vec![one.clone()]),
+            Value::List(vec![Value::Float(1.5)]),
+        ),
+        (
+            Node::Map(vec![(Some(word), one)], Span::default()),
+            Value::Map(map),
+        ),
+    ]
+}
+
+/// Tells whether a function says of its arguments that they are wrong.
+fn refuses(function: &HostFn, values: &[Value]) -> bool {
+    let (call, args) = (
+        offline::call("t", "lua").unwrap(),
+        Args::new(values.to_vec()),
+    );
+    let result = match function.call {
+        How::Now(run) => Some(run(&call, args)),
+        How::Either(run) => match run(&call, args) {
+            Started::Done(result) => Some(result),
+            Started::Later(_) => None,
+        },
+        How::Wait(run) => run(call, args).now_or_never(),
+    };
+    result.is_some_and(|it| it.is_err_and(|fault| fault.code() == Code::ScriptArgument))
+}
+
+#[tokio::test]
+async fn an_argument_that_is_told_of_is_refused_when_it_runs() {
+    let (mut tried, mut told) = (0, 0);
+    for function in kinds::tables().into_iter().flatten() {
+        let args = function.args.iter().filter(|arg| arg.ty != Type::Rest);
+        let (nodes, values): (Vec<Node>, Vec<Value>) = args.map(good).unzip();
+        if function.receiver == Receiver::Method || refuses(function, &values) {
+            continue;
+        }
+        tried += 1;
+        for index in 0..nodes.len() {
+            for (node, value) in bad() {
+                let (mut nodes, mut values) = (nodes.clone(), values.clone());
+                (nodes[index], values[index]) = (node, value);
+                let call = HostCall {
+                    function,
+                    span: Span::default(),
+                    args: nodes,
+                };
+                if let Some((fault, _)) = arguments::judge(&call) {
+                    told += 1;
+                    // The languages count arguments before they call.
+                    let counted = fault.message().contains("needs the argument");
+                    let path = function.path;
+                    assert!(
+                        counted || refuses(function, &values),
+                        "{path}{values:?} runs, yet: {fault}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(tried > 70 && told > 250, "{tried} functions, {told} told");
 }

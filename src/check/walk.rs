@@ -61,8 +61,8 @@ pub(crate) struct HostCall {
     pub(crate) function: &'static HostFn,
     /// Where its name stands.
     pub(crate) span: Span,
-    /// How many arguments it gets.
-    pub(crate) count: usize,
+    /// What it gets.
+    pub(crate) args: Vec<Node>,
 }
 
 struct Variable {
@@ -369,7 +369,7 @@ impl Walk<'_> {
         self.facts.calls.push(HostCall {
             function,
             span,
-            count: args.len(),
+            args: args.to_vec(),
         });
         match (host::split(function.path), args.first()) {
             (("", "invoke" | "invoke_async"), _) => self.invoked(args),

@@ -64,6 +64,8 @@ pub enum Type {
     Number,
     /// A text or bytes.
     Text,
+    /// Seconds, or a text such as `30s`.
+    Duration,
     /// Anything.
     Any,
     /// A list of the host's own making: where a member is missing it has a gap.

@@ -13,7 +13,7 @@ mod diagnostic;
 pub(crate) mod host;
 pub(crate) mod lua;
 mod meter;
-mod offline;
+pub(crate) mod offline;
 mod parallel;
 mod poll;
 mod program;

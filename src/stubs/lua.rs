@@ -149,6 +149,7 @@ fn ty(wanted: Type) -> String {
         Type::Int => "integer".to_owned(),
         Type::Number => "number".to_owned(),
         Type::Text => "string".to_owned(),
+        Type::Duration => "number|string".to_owned(),
         Type::Any | Type::Rest => "any".to_owned(),
         Type::List => "any[]".to_owned(),
         Type::Map => "table<string, any>".to_owned(),

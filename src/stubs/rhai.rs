@@ -83,7 +83,7 @@ fn ty(wanted: Type) -> String {
         Type::Int => "int".to_owned(),
         Type::Number => "float".to_owned(),
         Type::Text => "String".to_owned(),
-        Type::Any | Type::Rest => "?".to_owned(),
+        Type::Any | Type::Duration | Type::Rest => "?".to_owned(),
         Type::List | Type::Each => "array".to_owned(),
         Type::Map => "map".to_owned(),
         Type::Function => "Fn".to_owned(),

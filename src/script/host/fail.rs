@@ -11,12 +11,12 @@ pub(crate) const TABLE: &[HostFn] = &[HostFn {
     receiver: Receiver::Ctx,
     args: &[Arg {
         name: "failure",
-        ty: Type::Map,
+        ty: Type::Any,
         optional: false,
     }],
     returns: Type::Nothing,
     effect: Effect::Pure,
-    doc: "Ends the call with a failure: `status` (default 500), `code` and `message`, which the caller sees. \
+    doc: "Ends the call with a failure: `status` (default 500), `code` and `message`, which the caller sees; or with a text, its message. \
           `errors` is a list of problems of single fields, each with `pointer` and `message`.",
     examples: &[
         Example {

@@ -44,7 +44,7 @@ const fn function(
     const ARGS: &[Arg] = &[
         Arg {
             name: "format",
-            ty: Type::Text,
+            ty: Type::Any,
             optional: false,
         },
         Arg {

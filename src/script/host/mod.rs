@@ -6,7 +6,7 @@ pub(crate) mod chance;
 pub(crate) mod config;
 pub(crate) mod crypto;
 pub(crate) mod csv;
-mod data;
+pub(crate) mod data;
 pub(crate) mod date;
 pub(crate) mod decimal;
 pub(in crate::script) mod exact;

@@ -69,7 +69,7 @@ pub(crate) const TABLE: &[HostFn] = &[
     HostFn {
         path: "time.sleep",
         receiver: Receiver::Ctx,
-        args: &[arg("time", Type::Any)],
+        args: &[arg("time", Type::Duration)],
         returns: Type::Nothing,
         effect: Effect::Read,
         doc: "Waits for seconds or a duration such as `250ms`, at no cost. What would end after the call's \

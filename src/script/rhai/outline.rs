@@ -128,7 +128,10 @@ fn expression(it: &Expr) -> Node {
     let at = span(it.position(), 1);
     match it {
         Expr::Unit(_) => Node::Literal(Literal::Nothing, at),
-        Expr::BoolConstant(value, _) => Node::Literal(Literal::Bool(*value), at),
+        Expr::BoolConstant(value, at) => {
+            let width = value.to_string().len();
+            Node::Literal(Literal::Bool(*value), span(*at, width))
+        }
         #[expect(
             clippy::cast_precision_loss,
             reason = "checks ask for the kind and the rough size"
