@@ -26,6 +26,8 @@ struct Inner {
     errors: Vec<FieldError>,
     headers: Vec<(Text, Text)>,
     trace: Vec<String>,
+    /// Whether it left the call it happened in, and the trace lacks whoever made that call.
+    across: bool,
     input: Option<String>,
     cid: Option<Cid>,
     blocks: Option<String>,
@@ -106,6 +108,7 @@ impl Fault {
             errors: Vec::new(),
             headers: Vec::new(),
             trace: Vec::new(),
+            across: false,
             input: None,
             cid: None,
             blocks: None,
@@ -179,6 +182,32 @@ impl Fault {
     #[must_use]
     pub fn trace(mut self, trace: Vec<String>) -> Self {
         self.0.trace = trace;
+        self.0.across = false;
+        self
+    }
+
+    /// Notes that it leaves the call it happened in.
+    #[must_use]
+    pub fn across(mut self) -> Self {
+        self.0.across = true;
+        self
+    }
+
+    /// Adds the trace of whoever made the call that it left, once.
+    #[must_use]
+    pub fn through(mut self, trace: impl IntoIterator<Item = String>) -> Self {
+        if std::mem::take(&mut self.0.across) {
+            let left = MAX_TRACE.saturating_sub(self.0.trace.len());
+            self.0.trace.extend(trace.into_iter().take(left));
+        }
+        self
+    }
+
+    /// Says it in other words: message and hint.
+    #[must_use]
+    pub fn reworded(mut self, words: impl Fn(&str) -> String) -> Self {
+        self.0.message = words(&self.0.message);
+        self.0.hint = self.0.hint.as_deref().map(words);
         self
     }
 
@@ -324,6 +353,8 @@ impl Fault {
     }
 }
 
+/// How many frames a trace has at most, of all calls together.
+const MAX_TRACE: usize = 60;
 /// The longest input that a block shows, in characters.
 const MAX_INPUT: usize = 400;
 

@@ -33,6 +33,24 @@ pub(crate) fn show(fault: Fault, sources: &SourceSet) -> Fault {
         .showing(Snippet { line, width })
 }
 
+/// Calls the context `t`, as tests do; a name in quotes is what the script wrote.
+pub(crate) fn of_test(text: &str) -> String {
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_'\".".contains(c));
+    let mut words = String::with_capacity(text.len());
+    let mut end = 0;
+    for (at, name) in text.match_indices("ctx") {
+        let (before, after) = (text.get(..at), text.get(at + name.len()..));
+        let before = before.and_then(|it| it.chars().next_back());
+        let after = after.and_then(|it| it.chars().next()).filter(|c| *c != '.');
+        if !part(before) && !part(after) {
+            words += text.get(end..at).unwrap_or_default();
+            words += "t";
+            end = at + name.len();
+        }
+    }
+    words + text.get(end..).unwrap_or_default()
+}
+
 /// Tells whether a syntax error is that the text ends: its message says so, or nothing stands at its place.
 fn is_at_end(fault: &Fault, text: &str) -> bool {
     let Some(place) = fault.place().filter(|place| place.column > 0) else {

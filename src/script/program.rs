@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Value};
+use crate::base::{Code, Fault, LocalBoxFuture, Place, Value};
 use crate::contract::{
     Answer, Call, Core, Ctx, Declaration, Handover, Placement, Service, Source, SourceSet,
 };
-use crate::script::Api;
 use crate::script::conduct::Conduct;
 use crate::script::diagnostic;
 use crate::script::host;
 use crate::script::meter::{Manners, Running};
+use crate::script::{Api, Declares};
 
 /// What running a service needs. While a service or a call holds it, what cores made of it stays.
 pub(crate) struct Program {
@@ -156,7 +156,16 @@ impl<R: Runner> Service for ScriptService<R> {
                 return long.hand_over(handover).await;
             }
             let result = self.0.run(core, ctx, input).await;
-            result.map_err(|fault| diagnostic::show(ours(fault), &program.set))
+            result.map_err(|fault| {
+                let own = |place: &Place| *place.path == *program.source.path;
+                let fault = match program.api.declares {
+                    Declares::Tests if fault.place().is_some_and(own) => {
+                        fault.reworded(diagnostic::of_test)
+                    }
+                    _ => ours(fault),
+                };
+                diagnostic::show(fault, &program.set)
+            })
         })
     }
 }

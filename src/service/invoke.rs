@@ -34,6 +34,7 @@ pub(crate) fn invoke<'a>(
         let _under_way = UnderWay::begin(ctx)?;
         let started = Instant::now();
         let result = bound_call(core, ctx, &entry, input).await;
+        let result = result.map_err(Fault::across);
         let status = match &result {
             Ok(answer) => answer.status.unwrap_or(200),
             Err(fault) => fault.status(),

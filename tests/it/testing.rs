@@ -353,6 +353,40 @@ fn what_does_not_hold_fails_and_says_why_in_both_languages() {
 }
 
 #[test]
+fn a_test_that_fails_shows_its_own_line_and_calls_its_context_t() {
+    let server = shop();
+    let told = [
+        // A service that fails: where, and what the test called.
+        (
+            in_both("t:invoke(\"shop.broken\")", "t.invoke(\"shop.broken\");"),
+            "ctx has no field 'kvbd'",
+            "trace: scripts/shop.lua:39 handle, tests/one_test.",
+        ),
+        (
+            in_both("t:invok(1)", "t.invok(1);"),
+            "t has no field 'invok'",
+            "Did you mean `invoke`?",
+        ),
+        (
+            in_both("t.kvdb:gett(1)", "t.kvdb.gett(1);"),
+            "t.kvdb has no field 'gett'",
+            ":2",
+        ),
+        (in_both("t.x = 1", "t.x = 1;"), "t.x cannot be set", ":2"),
+    ];
+    for (tests, message, more) in told {
+        for (ending, text) in tests {
+            let file = format!("tests/one_test.{ending}");
+            server.write(&file, &text);
+            let ran = server.kladka(&["test", &file]);
+            for part in [message, more] {
+                assert!(ran.out.contains(part), "{text}: no {part} in {}", ran.out);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_call_that_is_not_mocked_prints_the_mock_to_paste_and_that_mock_works() {
     let server = shop();
     let call = [

@@ -9,7 +9,9 @@ pub(crate) fn fault_of(error: &mlua::Error) -> Fault {
     let frames = frames(&traceback);
     let (place, message) = leading_place(&text);
     let fault = match error.downcast_ref::<Fault>() {
-        Some(fault) if fault.place().is_some() => return fault.clone(),
+        Some(fault) if fault.place().is_some() => {
+            return fault.clone().through(frames.into_iter().map(|it| it.shown));
+        }
         Some(fault) => fault.clone(),
         None => named(error, message),
     };

@@ -86,15 +86,14 @@ pub(crate) fn fault_of(error: &EvalAltResult, around: &Around<'_>) -> Fault {
         && let Some(raised) = value.read_lock::<Raised>()
         && raised.0.place().is_some()
     {
-        return raised.0.clone();
+        return raised.0.clone().through(found.trace());
     }
     let fault = named(&found, around);
     let fault = match found.frames.last() {
         Some((place, _)) => fault.at(place.clone()),
         None => fault,
     };
-    let frames = found.frames.iter().rev().take(20);
-    fault.trace(frames.map(|(place, name)| shown(place, name)).collect())
+    fault.trace(found.trace().collect())
 }
 
 /// Returns why a script had to end, at the best place known: that of the error by which it ended, or `entrance`.
@@ -154,6 +153,12 @@ impl<'a> Found<'a> {
         }
         note(error.position(), path, name);
         Self { error, frames }
+    }
+
+    /// Returns the way as traces show it, innermost first.
+    fn trace(&self) -> impl Iterator<Item = String> + '_ {
+        let frames = self.frames.iter().rev().take(20);
+        frames.map(|(place, name)| shown(place, name))
     }
 }
 
@@ -231,6 +236,12 @@ fn missing(signature: &str, found: &Found<'_>, around: &Around<'_>) -> Fault {
         return script(format!("'{name}' does not work with {types}"));
     }
     let what = before(found, around);
+    // Whatever the script calls it.
+    let what = match (types.first().map(String::as_str), what.rsplit_once('.')) {
+        (Some("ctx"), _) => "ctx".to_owned(),
+        (Some("library"), Some((_, space))) => format!("ctx.{space}"),
+        _ => what,
+    };
     let place = match what.strip_prefix("ctx.") {
         _ if what == "ctx" => Some((Kind::Ctx, "")),
         Some(space) => Some((Kind::Ctx, space)),

@@ -91,6 +91,39 @@ fn every_example_of_the_script_api_gives_its_result_in_both_languages() {
 }
 
 #[test]
+fn a_trace_goes_through_all_calls_in_whatever_language() {
+    on_core(async {
+        let world = World::new(&[
+            (
+                "scripts/low.lua",
+                "return service { name = 'low', handle = function(ctx)\n  error('broken')\nend }",
+            ),
+            (
+                "scripts/mid.rhai",
+                "service(#{ name: \"mid\" });\nfn handle(ctx) {\n    ctx.invoke(\"low\");\n}",
+            ),
+            (
+                "scripts/top.lua",
+                "return service { name = 'top', handle = function(ctx)
+  local ok, e = pcall(function()
+    ctx:invoke('mid')
+  end)
+  error(e)
+end }",
+            ),
+        ]);
+        let fault = world.call("top", Value::Map(Map::new())).await.unwrap_err();
+        let block = fault.block();
+        let trace = block.lines().find(|line| line.contains("trace: ")).unwrap();
+        assert_eq!(
+            trace.trim(),
+            "= trace: scripts/low.lua:2 handle, scripts/mid.rhai:3 handle, scripts/top.lua:3, scripts/top.lua:2 handle",
+            "{block}"
+        );
+    });
+}
+
+#[test]
 fn services_invoke_each_other_across_languages() {
     on_core(async {
         let world = World::new(&[
