@@ -13,6 +13,7 @@ use crate::deploy::{self, Options};
 use crate::kinds;
 use crate::server::configuration;
 use crate::stubs::{self, Known};
+use crate::testing;
 
 pub(super) fn run(global: &Global, out: Out) -> Ended {
     let project = Project::open(&global.project)?;
@@ -33,6 +34,7 @@ async fn known(project: &Project) -> Result<Known, Fault> {
     let options = Options::new(project.root());
     let mut known = Known {
         functions: kinds::tables().into_iter().flatten().collect(),
+        tests: testing::functions().iter().collect(),
         settings: project.settings().into_iter().collect(),
         shipped: options.embedded,
         ..Known::default()

@@ -7,6 +7,7 @@ use crate::deploy::Options;
 use crate::kinds;
 use crate::stubs::{self, Known};
 use crate::tasks::Tasks;
+use crate::testing;
 
 /// Writes the files now and after each change of the services.
 pub(super) fn keep_fresh(parts: &Arc<Parts>, tasks: &Tasks) {
@@ -42,6 +43,7 @@ fn known(parts: &Parts) -> Known {
     });
     let mut known = Known {
         functions: kinds::tables().into_iter().flatten().collect(),
+        tests: testing::functions().iter().collect(),
         services: services.collect(),
         settings: project.settings().into_iter().collect(),
         shipped: Options::new(project.root()).embedded,

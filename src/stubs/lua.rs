@@ -2,7 +2,7 @@
 
 use crate::contract::{Arg, Declaration, HostFn, Receiver, Ty, Type};
 use crate::script::host;
-use crate::stubs::{File, Known, identifier, line};
+use crate::stubs::{File, Known, identifier, line, placed};
 
 /// What no table declares: the parts of `ctx` that are data, and the words of a file.
 const FIXED: &str = include_str!("fixed.lua");
@@ -12,6 +12,7 @@ pub(super) fn files(known: &Known) -> Vec<File> {
     let mut files = vec![
         File::new(".kladka/types/kladka.lua", api(known)),
         File::new(".kladka/types/project.lua", project(known)),
+        File::new(".kladka/types/tests.lua", tests(known)),
     ];
     let shipped = known
         .shipped
@@ -138,6 +139,7 @@ fn method(table: &str, function: &HostFn) -> String {
 fn given(function: &HostFn, arg: &Arg, wanted: Type) -> String {
     match (function.path, arg.name) {
         ("invoke" | "invoke_async", "name") => "kladka.ServiceName".to_owned(),
+        ("fails", "what") => "function|kladka.ServiceName".to_owned(),
         _ => ty(wanted),
     }
 }
@@ -171,16 +173,7 @@ fn project(known: &Known) -> String {
         );
     }
     text.push('\n');
-    for kind in known.kinds() {
-        line(&mut text, format!("---@class kladka.Outgoing.{kind}"));
-        for (_, name, place) in known.connections.iter().filter(|(of, ..)| of == kind) {
-            line(
-                &mut text,
-                format!("---@field [{name:?}] kladka.outgoing.{kind} {place}"),
-            );
-        }
-        text.push('\n');
-    }
+    text += &connections(known, "kladka.Outgoing", "kladka.outgoing");
     line(&mut text, "---@class kladka.Config");
     for file in &known.settings {
         line(
@@ -205,9 +198,60 @@ fn project(known: &Known) -> String {
     for (name, declared) in &known.services {
         text += &service(name, declared);
     }
-    line(&mut text, "---@class kladka.Ctx\nlocal Ctx = {}\n");
     text += &by_name(known);
     text
+}
+
+/// Writes the classes of the connections of each kind, by name.
+fn connections(known: &Known, class: &str, of: &str) -> String {
+    let mut text = String::new();
+    for kind in known.kinds() {
+        line(&mut text, format!("---@class {class}.{kind}"));
+        for (_, name, place) in known.connections.iter().filter(|(it, ..)| it == kind) {
+            line(
+                &mut text,
+                format!("---@field [{name:?}] {of}.{kind} {place}"),
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes what tests have: `t` and `test`.
+fn tests(known: &Known) -> String {
+    let mut text = String::from(
+        "---@meta\n\n-- Tests. Written by `kladka stubs`; changes are lost.\n\n\
+         ---@class kladka.Test: kladka.Ctx\n---@field out kladka.Out What stands in the place of peers.\n",
+    );
+    let places = placed(&known.tests, Receiver::Ctx);
+    for space in places.keys().filter(|space| !space.is_empty()) {
+        line(&mut text, format!("---@field {space} kladka.test.{space}"));
+    }
+    text += "local Test = {}\n\n";
+    for (space, functions) in &places {
+        let table = if space.is_empty() { "Test" } else { space };
+        if !space.is_empty() {
+            line(
+                &mut text,
+                format!("---@class kladka.test.{space}\nlocal {space} = {{}}\n"),
+            );
+        }
+        // `invoke` is that of `ctx`.
+        for function in functions.iter().filter(|it| it.path != "invoke") {
+            text += &method(table, function);
+        }
+    }
+    line(&mut text, "---@class kladka.Out");
+    for kind in known.kinds() {
+        line(&mut text, format!("---@field {kind} kladka.Out.{kind}"));
+    }
+    text.push('\n');
+    text += &connections(known, "kladka.Out", "kladka.out");
+    for (class, functions) in placed(&known.tests, Receiver::Method) {
+        text += &object(class, &functions);
+    }
+    text + "---Declares a test.\n---@param name string What it shows.\n---@param run fun(t: kladka.Test)\nfunction test(name, run) end\n"
 }
 
 /// Writes the classes of a service: its input, its output, and the `ctx` of its function.
@@ -253,19 +297,24 @@ fn service(name: &str, declared: &Declaration) -> String {
 
 /// Writes the two functions that know services by name: what each takes and gives.
 fn by_name(known: &Known) -> String {
-    let mut text = String::new();
+    let mut text = String::from("---@class kladka.Ctx\n");
     let names = known.services.keys();
+    let invoke = known.functions.iter().find(|it| it.path == "invoke");
+    // A function that takes any name beside these would win, and give anything: so each service has a field of its own.
     for (name, class) in names.clone().map(|name| (name, identifier(name))) {
         line(
             &mut text,
             format!(
-                "---@overload fun(self: kladka.Ctx, name: {name:?}, payload?: \
-                 kladka.service.{class}.Input): kladka.service.{class}.Output"
+                "---@field invoke fun(self: kladka.Ctx, name: {name:?}, payload?: \
+                 kladka.service.{class}.Input): kladka.service.{class}.Output {}",
+                invoke.map_or("", |it| it.doc)
             ),
         );
     }
-    let invoke = known.functions.iter().find(|it| it.path == "invoke");
-    text += &invoke.map(|it| method("Ctx", it)).unwrap_or_default();
+    text += "local Ctx = {}\n\n";
+    if known.services.is_empty() {
+        text += &invoke.map(|it| method("Ctx", it)).unwrap_or_default();
+    }
     line(&mut text, "---Declares a service.");
     for (name, class) in names.map(|name| (name, identifier(name))) {
         line(

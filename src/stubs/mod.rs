@@ -43,6 +43,8 @@ impl File {
 pub(crate) struct Known {
     /// All host functions.
     pub(crate) functions: Vec<&'static HostFn>,
+    /// What tests can do beside.
+    pub(crate) tests: Vec<&'static HostFn>,
     /// The services by name.
     pub(crate) services: BTreeMap<String, Arc<Declaration>>,
     /// The connections: kind, name and where they stand.
@@ -67,12 +69,7 @@ impl Known {
         &self,
         receiver: Receiver,
     ) -> BTreeMap<&'static str, Vec<&'static HostFn>> {
-        let mut places: BTreeMap<&str, Vec<&HostFn>> = BTreeMap::new();
-        for function in self.functions.iter().filter(|it| it.receiver == receiver) {
-            let place = host::split(function.path).0;
-            places.entry(place).or_default().push(function);
-        }
-        places
+        placed(&self.functions, receiver)
     }
 
     /// Returns the kinds of connections, such as `http`.
@@ -81,6 +78,19 @@ impl Known {
         let kinds = places.keys().filter_map(|it| it.strip_prefix("outgoing."));
         kinds.filter(|kind| !kind.contains('.')).collect()
     }
+}
+
+/// Returns the places where functions with a receiver stand, with the functions of each.
+fn placed(
+    functions: &[&'static HostFn],
+    receiver: Receiver,
+) -> BTreeMap<&'static str, Vec<&'static HostFn>> {
+    let mut places: BTreeMap<&str, Vec<&HostFn>> = BTreeMap::new();
+    for function in functions.iter().filter(|it| it.receiver == receiver) {
+        let place = host::split(function.path).0;
+        places.entry(place).or_default().push(function);
+    }
+    places
 }
 
 /// Returns all files.

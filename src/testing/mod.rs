@@ -24,5 +24,12 @@ mod scripts;
 mod table;
 mod wanted;
 
+use crate::contract::HostFn;
+
 pub(crate) use golden::Golden;
 pub(crate) use run::{Selection, run};
+
+/// Returns what tests can do beside everything that services can.
+pub(crate) fn functions() -> &'static [HostFn] {
+    table::TABLE
+}

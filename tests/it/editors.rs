@@ -18,6 +18,9 @@ return service {
     ctx.log:info("%s %s", answer.status, answer.statsu)
     ctx.kvdb:gett(rates.key(2013, 9, 3))
     ctx.log:info("%s %s", typo, wrong)
+    local rate = ctx:invoke("linuxjournal.get-rate", { year = year })
+    local updated = ctx:invoke("linuxjournal.update-cache")
+    ctx.log:info("%s %s %s", rate.rate, rate.raet, updated)
   end,
 }
 "#;
@@ -33,8 +36,18 @@ fn stubs_know_the_project_and_are_written_where_they_changed() {
         "---@field [\"treasury.gov\"] kladka.outgoing.http",
         "---@class kladka.service.linuxjournal.get_rate.Input\n---@field year? integer",
         "name: \"linuxjournal.get-rate\"",
+        "---@field invoke fun(self: kladka.Ctx, name: \"linuxjournal.get-rate\", payload?: \
+         kladka.service.linuxjournal.get_rate.Input): kladka.service.linuxjournal.get_rate.Output",
     ] {
         assert!(known.contains(part), "{part}\n{known}");
+    }
+    let tests = project.read(".kladka/types/tests.lua");
+    for part in [
+        "function test(name, run) end",
+        "---@field [\"treasury.gov\"] kladka.out.http",
+        "---@param what function|kladka.ServiceName",
+    ] {
+        assert!(tests.contains(part), "{part}\n{tests}");
     }
     let rhai = project.read(".kladka/types/kladka.d.rhai");
     assert!(
@@ -87,9 +100,9 @@ fn a_checker_of_lua_resolves_the_types_and_finds_the_mistakes() {
     assert!(clean.contains("No issues found"), "{clean}");
     project.write("scripts/probe.lua", PROBE);
     let found = check();
-    for name in ["yaer", "treasury.gv", "statsu", "gett"] {
+    for name in ["yaer", "treasury.gv", "statsu", "gett", "raet"] {
         let wanted = format!("Undefined field `{name}`");
         assert!(found.contains(&wanted), "{wanted}\n{found}");
     }
-    assert!(found.contains("4 warnings"), "{found}");
+    assert!(found.contains("5 warnings"), "{found}");
 }
