@@ -169,6 +169,7 @@ codes! {
     TooManyCalls        = "S306", 500, Unexpected,  "Too many outgoing calls";
     UndeclaredUse       = "S403", 500, Forbidden,   "Use not declared";
     UnknownService      = "S404", 404, NotFound,    "No such service";
+    ReadOnly            = "S405", 500, Forbidden,   "Call may only read";
     ServiceGone         = "S503", 503, Unexpected,  "Service not available";
     // T: tests
     TestFailed          = "T100", 500, Invalid,     "Test failed";

@@ -82,6 +82,8 @@ pub struct Request {
     pub soap: Option<SoapInfo>,
     /// How much is under way for it beside the first call.
     pub under_way: AtomicUsize,
+    /// Whether nothing may be changed on its behalf, by no call of it.
+    pub read_only: bool,
 }
 
 /// The SOAP part of a message.

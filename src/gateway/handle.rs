@@ -122,6 +122,7 @@ fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) ->
         meta: Arc::clone(&inbound.meta),
         soap,
         under_way: AtomicUsize::new(0),
+        read_only: false,
     };
     Ctx {
         cid: inbound.cid.clone(),

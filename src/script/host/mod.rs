@@ -18,6 +18,7 @@ pub(crate) mod log;
 mod moment;
 pub(crate) mod outgoing;
 mod pattern;
+mod read_only;
 pub(crate) mod regex;
 pub(crate) mod time;
 pub(crate) mod uses;
@@ -73,6 +74,12 @@ pub(crate) fn takes_function(function: &HostFn) -> bool {
 /// Lets a host function run: its service may use what it reaches, and its call is within its limits.
 pub(crate) fn admit(call: &Call, function: &HostFn, args: &Args) -> Result<(), Fault> {
     uses::permit_all(call, function, args)?;
+    if matches!(function.effect, Effect::Pure | Effect::Read) {
+        return Ok(());
+    }
+    if call.ctx.request.read_only {
+        read_only::permit(function, args)?;
+    }
     if function.effect != Effect::Network {
         return Ok(());
     }
