@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::Fault;
 use crate::connect::http::{HttpChannel, HttpOutgoing};
 use crate::contract::{AnyKind, Engine, FormatMaker, HostFn, Of};
 use crate::format::csv::CsvFormat;
@@ -11,9 +12,9 @@ use crate::format::raw::RawFormat;
 use crate::format::soap::SoapFormat;
 use crate::format::xml::XmlFormat;
 use crate::schedule::Job;
-use crate::script::lua::LuaEngine;
-use crate::script::rhai::RhaiEngine;
-use crate::script::{Api, host};
+use crate::script::lua::{LuaEngine, LuaSession};
+use crate::script::rhai::{RhaiEngine, RhaiSession};
+use crate::script::{Api, Ground, Session, host};
 use crate::security::{ApiKey, Basic, Wss};
 
 /// Everything an operator can name.
@@ -53,6 +54,15 @@ pub(crate) fn engines_with(api: &Api) -> Vec<Arc<dyn Engine>> {
         Arc::new(LuaEngine::new(api.clone())),
         Arc::new(RhaiEngine::new(api.clone())),
     ]
+}
+
+/// Begins a conversation in a language of a name.
+pub(crate) fn session(language: &str, ground: &Ground) -> Option<Result<Box<dyn Session>, Fault>> {
+    match language {
+        "lua" => Some(LuaSession::open(ground).map(|it| Box::new(it) as Box<dyn Session>)),
+        "rhai" => Some(Ok(Box::new(RhaiSession::open(ground)))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

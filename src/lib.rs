@@ -35,4 +35,5 @@ mod stubs;
 mod testing;
 pub mod server;
 mod check;
+mod repl;
 pub mod cli;

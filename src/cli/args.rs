@@ -77,6 +77,8 @@ pub(super) enum Command {
     },
     /// Run the project's tests, with no server
     Test(TestArgs),
+    /// Talk with the project, or with the running server, in Lua or Rhai
+    Repl(ReplArgs),
     /// Print the version
     Version,
     /// Deploy files or archives (.lua, .rhai, .zip, .tar.gz)
@@ -128,6 +130,19 @@ pub(super) struct TestArgs {
     /// Write the golden files anew
     #[arg(long)]
     pub(super) update: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ReplArgs {
+    /// The language; default: that of most scripts
+    #[arg(long, value_enum)]
+    pub(super) lang: Option<Lang>,
+    /// Reach keys, peers and services of the running server
+    #[arg(long)]
+    pub(super) live: bool,
+    /// Let lines change things from the start
+    #[arg(long)]
+    pub(super) write: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

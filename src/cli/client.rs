@@ -60,23 +60,8 @@ impl Client {
 
     /// Runs an operation and returns its answer, or its fault as the server told it.
     pub(super) fn call(&self, operation: &str, input: &Json) -> Result<Json, Failure> {
-        let url = format!("{}/api/v1/{operation}", self.base);
-        let request = self
-            .http
-            .post(url)
-            .bearer_auth(&self.token)
-            .header("Content-Type", "application/json");
-        let sent = async {
-            let response = request.body(input.to_string()).send().await?;
-            let status = response.status().as_u16();
-            Ok::<_, reqwest::Error>((status, response.bytes().await?))
-        };
-        let sent = self
-            .runtime
-            .block_on(sent)
-            .map_err(|error| self.unreachable(&error));
+        let sent = self.runtime.block_on(self.send(operation, input));
         let (status, body) = sent.map_err(Failure::from)?;
-        let body: Json = serde_json::from_slice(&body).unwrap_or(Json::Null);
         if status < 400 {
             Ok(body)
         } else {
@@ -84,14 +69,39 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Fault {
-        Fault::new(
-            Code::ServerUnreachable,
-            format!("cannot reach the server at {}", self.base),
-        )
-        .hint("Start it with `kladka start` or `kladka dev`, or pass --server URL.")
-        .detail(error.to_string())
+    /// Runs an operation; returns the status and the document that the server answered.
+    pub(super) fn send(
+        &self,
+        operation: &str,
+        input: &Json,
+    ) -> impl Future<Output = Result<(u16, Json), Fault>> + Send + use<> {
+        let url = format!("{}/api/v1/{operation}", self.base);
+        let request = self
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .header("Content-Type", "application/json")
+            .body(input.to_string());
+        let base = self.base.clone();
+        async move {
+            let sent = async {
+                let response = request.send().await?;
+                let status = response.status().as_u16();
+                Ok::<_, reqwest::Error>((status, response.bytes().await?))
+            };
+            let (status, body) = sent.await.map_err(|error| unreachable(&base, &error))?;
+            Ok((status, serde_json::from_slice(&body).unwrap_or(Json::Null)))
+        }
     }
+}
+
+fn unreachable(base: &str, error: &reqwest::Error) -> Fault {
+    Fault::new(
+        Code::ServerUnreachable,
+        format!("cannot reach the server at {base}"),
+    )
+    .hint("Start it with `kladka start` or `kladka dev`, or pass --server URL.")
+    .detail(error.to_string())
 }
 
 /// Returns the data directory of the project.

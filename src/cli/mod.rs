@@ -1,5 +1,5 @@
-//! The command line: a client of the admin API. Only `dev`, `start`, `init`, `check`, `test` and `config validate` work
-//! on files.
+//! The command line: a client of the admin API. Only `dev`, `start`, `init`, `check`, `test`, `repl` and `config validate`
+//! work on files.
 
 mod args;
 mod check;
@@ -11,9 +11,11 @@ mod init;
 mod job;
 mod objects;
 mod out;
+mod repl;
 mod server;
 mod service;
 mod stubs;
+mod terminal;
 mod test;
 
 use std::process::ExitCode;
@@ -101,6 +103,7 @@ fn run(global: &Global, command: Command, out: Out) -> Ended {
         Command::Stubs => stubs::run(global, out),
         Command::Explain { code } => explain::run(&code, out),
         Command::Test(args) => test::run(global, &args, out),
+        Command::Repl(args) => repl::run(global, &args, out),
         Command::Version => {
             let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
             out.document(&version, |_| {

@@ -72,6 +72,11 @@ fn pretty(document: &Json) -> String {
     serde_json::to_string_pretty(document).unwrap_or_default()
 }
 
+/// Prints a document in one line.
+pub(super) fn one_line(document: &Json) {
+    println!("{document}");
+}
+
 /// Lays rows out in columns under their headings; a column is as wide as its widest cell.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = headings.iter().map(|text| (*text).to_owned()).collect();

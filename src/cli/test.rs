@@ -87,7 +87,7 @@ fn once(project: &Project, args: &TestArgs, out: Out) -> Ended {
 }
 
 /// Makes one failure of what keeps all tests from running; the first fault decides how the command ends.
-fn joined(faults: Faults) -> Failure {
+pub(super) fn joined(faults: Faults) -> Failure {
     let mut failures = faults.0.into_iter().map(Failure::from);
     let nothing = || Fault::new(Code::Internal, "the tests did not run");
     let mut first = failures.next().unwrap_or_else(|| nothing().into());

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::base::{Code, Fault, Faults, closest};
+use crate::config::environment::SECRET;
 use crate::config::schema::{Schema, each_scalar};
 
 /// Credentials of the demo; `start` refuses them.
@@ -34,10 +35,7 @@ pub(crate) fn secret_variable(name: &str) -> String {
             '_'
         }
     };
-    format!(
-        "KLADKA_SECRET_{}",
-        name.chars().map(upper).collect::<String>()
-    )
+    format!("{SECRET}{}", name.chars().map(upper).collect::<String>())
 }
 
 /// A body whose placeholders were filled.

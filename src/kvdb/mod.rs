@@ -9,6 +9,7 @@ mod embedded;
 mod fault;
 mod number;
 mod redis;
+pub(crate) mod told;
 #[cfg(test)]
 mod tests;
 

@@ -19,8 +19,10 @@ mod poll;
 mod program;
 mod response;
 pub(crate) mod rhai;
+mod session;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::rc::Rc;
 
@@ -28,6 +30,8 @@ use crate::contract::Core;
 
 pub(crate) use api::{Api, Declares};
 pub(crate) use coverage::Coverage;
+pub(crate) use program::call;
+pub(crate) use session::{Entry, Ground, Outcome, PATH, Session, Variable, show};
 
 /// Frees what a core keeps for services that no longer exist. Cheap; the core calls it after a deployment.
 pub(crate) fn sweep(core: &Rc<Core>) {

@@ -54,14 +54,7 @@ impl Program {
 
     /// Makes the call that host functions see.
     pub(crate) fn call(&self, core: &Rc<Core>, ctx: Ctx) -> Rc<Call> {
-        Rc::new(Call {
-            core: Rc::clone(core),
-            outgoing_turns: Semaphore::new(host::AT_ONCE),
-            ctx,
-            service: Arc::clone(&self.declaration),
-            log_used: Cell::new(0),
-            outgoing_used: Cell::new(0),
-        })
+        call(core, ctx, &self.declaration)
     }
 
     /// Starts the account of a call. It ends when what it returns drops, also when the call is dropped.
@@ -74,6 +67,18 @@ impl Program {
             running: Running::observed(call, budget, Manners::Shared, measured),
         }
     }
+}
+
+/// Makes the call that host functions see of what is declared.
+pub(crate) fn call(core: &Rc<Core>, ctx: Ctx, declaration: &Arc<Declaration>) -> Rc<Call> {
+    Rc::new(Call {
+        core: Rc::clone(core),
+        outgoing_turns: Semaphore::new(host::AT_ONCE),
+        ctx,
+        service: Arc::clone(declaration),
+        log_used: Cell::new(0),
+        outgoing_used: Cell::new(0),
+    })
 }
 
 /// A call under way. Notes at its end how it went.

@@ -26,6 +26,7 @@ impl RunJob for Runner {
                 caller: "scheduler",
                 timeout: timeout.into(),
                 job: Some(job),
+                read_only: false,
             };
             direct
                 .invoke(service, Value::from(&payload), terms)

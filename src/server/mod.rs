@@ -27,6 +27,7 @@ use crate::tasks::Tasks;
 pub(crate) use file_watch::FileWatch;
 pub(crate) use start::check_ports;
 pub(crate) use validate::{configuration, validate};
+pub(crate) use variables::ServerVariables;
 
 /// How a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,10 +25,7 @@ pub(crate) fn configuration(
     environment: Environment,
     overlay: Option<&str>,
 ) -> Result<(WantedSet, Vec<Fault>), Faults> {
-    let variables = ServerVariables {
-        environment,
-        partner: Some("http://127.0.0.1:17020".to_owned()),
-    };
+    let variables = ServerVariables::of_dev(environment);
     let against = Against {
         kinds: KINDS,
         variables: &variables,

@@ -11,6 +11,16 @@ pub(crate) struct ServerVariables {
     pub(crate) partner: Option<String>,
 }
 
+impl ServerVariables {
+    /// The variables of a project as `dev` has them, where no server runs: the partner is where it usually listens.
+    pub(crate) fn of_dev(environment: Environment) -> Self {
+        Self {
+            environment,
+            partner: Some("http://127.0.0.1:17020".to_owned()),
+        }
+    }
+}
+
 impl Variables for ServerVariables {
     fn env(&self, name: &str) -> Option<String> {
         self.environment.get(name).map(str::to_owned)

@@ -33,6 +33,8 @@ pub(crate) struct Terms {
     pub(crate) timeout: Duration,
     /// The run of a job.
     pub(crate) job: Option<JobInfo>,
+    /// Whether nothing may be changed.
+    pub(crate) read_only: bool,
 }
 
 /// An answer and the revision that gave it.
@@ -63,7 +65,10 @@ impl Direct {
             }),
             channel: None,
             job: terms.job.map(Arc::new),
-            request: Arc::new(Request::default()),
+            request: Arc::new(Request {
+                read_only: terms.read_only,
+                ..Request::default()
+            }),
             deadline: Instant::now() + terms.timeout,
             depth: 0,
             limits: self.limits,

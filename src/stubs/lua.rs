@@ -81,16 +81,22 @@ fn object(class: &str, functions: &[&'static HostFn]) -> String {
     text
 }
 
-/// Writes a function of a table. Those of `ctx` may be called with a colon or a dot: the annotation follows the examples.
-fn method(table: &str, function: &HostFn) -> String {
+/// Tells whether a function is written with a dot, not a colon.
+pub(crate) fn is_dotted(function: &HostFn) -> bool {
     let name = host::split(function.path).1;
     let dotted = format!(".{name}");
     let spelled = function.examples.iter().any(|it| it.lua.contains(&dotted));
-    let dot = match function.receiver {
+    match function.receiver {
         Receiver::Library => true,
         Receiver::Method => false,
         Receiver::Ctx => spelled || name == "fail",
-    };
+    }
+}
+
+/// Writes a function of a table. Those of `ctx` may be called with a colon or a dot: the annotation follows the examples.
+fn method(table: &str, function: &HostFn) -> String {
+    let name = host::split(function.path).1;
+    let dot = is_dotted(function);
     let mut text = String::new();
     for sentence in function.doc.lines() {
         line(&mut text, format!("---{}", sentence.trim()));

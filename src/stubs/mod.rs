@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::contract::{Declaration, HostFn, Receiver};
 use crate::script::host;
+pub(crate) use lua::is_dotted;
 pub(crate) use write::write;
 
 /// One file, relative to the project.

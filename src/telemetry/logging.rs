@@ -8,6 +8,23 @@ use tracing_subscriber::prelude::*;
 use crate::config::{LogFormat, LogSettings};
 use crate::telemetry::text::{TextLines, Times};
 
+/// Installs the log of a conversation, on stderr: what scripts say, for the person who has just run them.
+pub(crate) fn init_brief() {
+    let filter = Targets::new().with_default(LevelFilter::ERROR);
+    let filter = filter.with_target("kladka::script", LevelFilter::DEBUG);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .event_format(TextLines(Times::Never))
+        .with_writer(std::io::stderr);
+    // A process that logs otherwise already goes on so.
+    drop(
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(layer)
+            .try_init(),
+    );
+}
+
 /// Installs the log of this process, on stderr. A second call changes nothing.
 pub(crate) fn init(settings: &LogSettings) {
     // Settings that were read have a filter that can be read.

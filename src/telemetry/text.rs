@@ -21,6 +21,8 @@ pub(super) enum Times {
     Clock,
     /// Day and time, in UTC.
     Full,
+    /// Not at all, and not of which call either: the reader has just started it.
+    Never,
 }
 
 impl Times {
@@ -32,6 +34,7 @@ impl Times {
                 .format("%H:%M:%S%.3f")
                 .to_string(),
             Self::Full => now.to_rfc3339_opts(SecondsFormat::Millis, true),
+            Self::Never => String::new(),
         }
     }
 }
@@ -47,11 +50,15 @@ where
         mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            brief: matches!(self.0, Times::Never),
+            ..Parts::default()
+        };
         event.record(&mut parts);
         let time = self.0.show();
         let level = level(*event.metadata().level(), to.has_ansi_escapes());
-        writeln!(to, "{time} {level} {}", parts.line())
+        let line = format!("{time} {level} {}", parts.line());
+        writeln!(to, "{}", line.trim_start())
     }
 }
 
@@ -78,6 +85,8 @@ struct Parts {
     /// ` name=value` for each other field.
     fields: String,
     diagnostic: String,
+    /// Whether the call is not told.
+    brief: bool,
 }
 
 impl Parts {
@@ -110,6 +119,7 @@ impl Visit for Parts {
             "diagnostic" => self.diagnostic = escaped(value, true),
             // What is empty says nothing.
             _ if value.is_empty() => {}
+            "cid" if self.brief => {}
             name => {
                 let value = escaped(value, false);
                 let shown = if value.contains([' ', '"']) {

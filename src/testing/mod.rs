@@ -27,6 +27,7 @@ mod wanted;
 use crate::contract::HostFn;
 
 pub(crate) use golden::Golden;
+pub(crate) use project::{objects, wanted};
 pub(crate) use run::{Selection, run};
 
 /// Returns what tests can do beside everything that services can.

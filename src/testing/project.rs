@@ -50,7 +50,10 @@ impl Project {
         Faults(faults).into_result()?;
         let registry = Arc::new(Registry::default());
         registry.swap(entries);
-        let runtime = Arc::new(objects(&directory, environment, &registry)?);
+        let files = Files::read(directory.root(), Some("dev"))?;
+        let variables: Arc<dyn Variables> = Arc::new(StandIns::new(&files, environment));
+        let wanted = wanted(&files, &*variables)?;
+        let runtime = Arc::new(objects(&directory, variables, &registry, wanted));
         let settings = Arc::new(UserSettings::default());
         settings.reload(&directory.config().join("user"))?;
         Ok(Self {
@@ -65,20 +68,28 @@ impl Project {
     }
 }
 
-/// Makes the objects of the project live. None of them touches the network before it is called.
-fn objects(
-    directory: &Directory,
-    environment: Environment,
-    registry: &Arc<Registry>,
-) -> Result<Runtime, Faults> {
-    let files = Files::read(directory.root(), Some("dev"))?;
-    let variables = Arc::new(StandIns::new(&files, environment));
+/// Reads the objects of a project's files.
+pub(crate) fn wanted(
+    files: &Files,
+    variables: &dyn Variables,
+) -> Result<Vec<StoredObject>, Faults> {
     let against = Against {
         kinds: KINDS,
-        variables: &*variables,
+        variables,
         stored: &[],
     };
-    let (wanted, _warnings) = enmasse::load(&files, &against)?;
+    let (wanted, _warnings) = enmasse::load(files, &against)?;
+    Ok(wanted.objects.into_iter().map(stored).collect())
+}
+
+/// Makes objects live without a server. None of them touches the network before it is called, and what could not be
+/// built says so then.
+pub(crate) fn objects(
+    directory: &Directory,
+    variables: Arc<dyn Variables>,
+    registry: &Arc<Registry>,
+    wanted: Vec<StoredObject>,
+) -> Runtime {
     let runtime = Runtime::new(Builder {
         kinds: KINDS,
         formats: FORMATS,
@@ -91,9 +102,8 @@ fn objects(
         }),
         publish: Box::new(|_routes| Vec::new()),
     });
-    // What could not be built says so when a test uses it.
-    drop(runtime.reconcile(wanted.objects.into_iter().map(stored).collect()));
-    Ok(runtime)
+    drop(runtime.reconcile(wanted));
+    runtime
 }
 
 fn stored(wanted: Wanted) -> StoredObject {

@@ -22,6 +22,7 @@ mod outgoing;
 mod process;
 mod redis_down;
 mod reload;
+mod repl;
 mod scenario;
 mod support;
 mod survive;

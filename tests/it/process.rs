@@ -518,6 +518,8 @@ fn an_operation_that_changes_something_is_not_run_by_get() {
         "job.pause?name=refresh-rates",
         "job.resume?name=refresh-rates",
         "outgoing.ping?name=treasury.gov",
+        "outgoing.send?name=treasury.gov",
+        "kvdb.run?command=del",
         "config.apply",
         "server.stop",
     ] {

@@ -131,6 +131,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("mlua::", &["src/script/lua/"]),
     ("use rhai::", &["src/script/rhai/"]),
     ("corosensei::", &["src/script/rhai/fiber.rs"]),
+    ("rustyline::", &["src/cli/terminal.rs"]),
     ("jiff::", &["src/base/zone.rs"]),
     ("std::env::", &["src/config/"]),
     ("println!", &["src/cli/out.rs"]),

@@ -8,6 +8,7 @@ use crate::contract::Native;
 mod config;
 mod job;
 mod object;
+mod reach;
 mod server;
 mod service;
 
@@ -17,6 +18,7 @@ pub(crate) fn all(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
         server::operations(parts),
         service::operations(parts),
         object::operations(parts),
+        reach::operations(parts),
         job::operations(parts),
         config::operations(parts),
     ];

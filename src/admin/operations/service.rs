@@ -29,6 +29,9 @@ struct Invoke {
     payload: Json,
     /// How long the caller waits.
     timeout: Option<Millis>,
+    /// Whether nothing may be changed.
+    #[serde(default)]
+    read_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -288,6 +291,7 @@ async fn invoke(parts: &Parts, input: Invoke) -> Result<Json, Fault> {
         caller: "api",
         timeout,
         job: None,
+        read_only: input.read_only,
     };
     let called = parts
         .direct

@@ -256,7 +256,11 @@ fn prove(headers: &mut HeaderMap, connection: &Connection) -> Result<(), Fault> 
 }
 
 /// Returns the body: text and bytes as they are, tables as JSON, nodes as XML.
-fn body(body: Option<Value>, json: Option<Value>, headers: &mut HeaderMap) -> Result<Bytes, Fault> {
+pub(super) fn body(
+    body: Option<Value>,
+    json: Option<Value>,
+    headers: &mut HeaderMap,
+) -> Result<Bytes, Fault> {
     let (bytes, media_type) = match (body.filter(|body| !body.is_null()), json) {
         (Some(_), Some(_)) => {
             return Err(refused("a request has either 'body' or 'json'".to_owned()));

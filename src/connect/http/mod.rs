@@ -2,7 +2,8 @@
 //!
 //! `acceptor` deals connections to the cores that `server` runs; `connection` serves one and cuts it when it is slow or
 //! silent; `exchange` takes one request to its channel and back; `router` and `path` say which channel that is.
-//! `outgoing` calls peers by the name of a connection, by the network or what tests put in its place (`wire`); `partner` plays one for the reference scenario.
+//! `outgoing` calls peers by the name of a connection, by the network or what tests put in its place (`wire`), or by the
+//! process that has the connection (`distant`); `partner` plays one for the reference scenario.
 
 mod acceptor;
 mod address;
@@ -13,6 +14,7 @@ mod call;
 mod channel;
 mod client;
 mod connection;
+mod distant;
 mod exchange;
 mod fallback;
 mod framing;
@@ -30,6 +32,7 @@ mod wire;
 
 pub(crate) use acceptor::accept;
 pub(crate) use channel::HttpChannel;
+pub(crate) use distant::{Bearer, distant, send_for};
 pub(crate) use fallback::Fallback;
 pub(crate) use outgoing::HttpOutgoing;
 pub(crate) use partner::start_partner;

@@ -15,6 +15,7 @@ use crate::base::{
 };
 use crate::connect::http::call::{Outcall, perform, ping};
 use crate::connect::http::client::{Clients, build};
+use crate::connect::http::distant::Distant;
 use crate::connect::http::outgoing_spec::{self, HttpOutgoingSpec};
 use crate::connect::http::response;
 use crate::connect::http::wire::{Way, Wire};
@@ -188,7 +189,7 @@ fn headers(spec: &HttpOutgoingSpec) -> HeaderMap {
 
 fn connection(args: &mut Args) -> Result<Handle, Fault> {
     let handle = args.handle(0, "connection")?;
-    if handle.downcast::<Connection>().is_some() {
+    if handle.downcast::<Connection>().is_some() || handle.downcast::<Distant>().is_some() {
         return Ok(handle);
     }
     Err(Fault::new(
@@ -219,6 +220,10 @@ fn dispatch(
 ) -> LocalBoxFuture<'static, Result<Value, Fault>> {
     Box::pin(async move {
         let handle = connection(&mut args)?;
+        if let Some(distant) = handle.downcast::<Distant>() {
+            let response = distant.send(method, request?, call.ctx.deadline).await?;
+            return Ok(Value::Handle(Handle::new(response)));
+        }
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         let outcall = Outcall::read(connection, method, request?, &call.ctx.cid)?;
         let way = way(&call, connection)?;
@@ -230,6 +235,9 @@ fn dispatch(
 fn ping_op(call: Rc<Call>, mut args: Args) -> LocalBoxFuture<'static, Result<Value, Fault>> {
     Box::pin(async move {
         let handle = connection(&mut args)?;
+        if let Some(distant) = handle.downcast::<Distant>() {
+            return distant.ping(call.ctx.deadline).await;
+        }
         let connection = handle.downcast::<Connection>().ok_or_else(gone)?;
         ping(connection, &way(&call, connection)?, &call.ctx.cid).await
     })

@@ -11,6 +11,7 @@ mod context;
 mod convert;
 mod diagnostic;
 mod entry;
+mod keep;
 mod load;
 mod memory;
 mod module;
@@ -19,16 +20,21 @@ mod object;
 mod parallel;
 mod raw;
 mod sandbox;
+mod scan;
 mod service;
+mod session;
 #[cfg(test)]
 mod tests;
 mod vm;
+mod written;
 
 use std::rc::Rc;
 
 use crate::contract::Core;
 
 pub(crate) use load::LuaEngine;
+pub(crate) use session::LuaSession;
+pub(crate) use written::KEYWORDS;
 
 /// Frees the VMs of services that no longer exist.
 pub(crate) fn sweep(core: &Rc<Core>) {

@@ -20,7 +20,8 @@ use crate::script::{Api, Coverage, Declares};
 
 /// The state of loading in one VM.
 pub(crate) struct Loader {
-    set: Arc<SourceSet>,
+    /// The sources; a session may take others.
+    set: RefCell<Arc<SourceSet>>,
     declares: Declares,
     /// Where lines that run are noted.
     coverage: Option<Arc<Coverage>>,
@@ -51,7 +52,7 @@ impl Loader {
     /// Starts loading from a set of sources.
     pub(crate) fn new(set: Arc<SourceSet>, api: &Api) -> Rc<Self> {
         Rc::new(Self {
-            set,
+            set: RefCell::new(set),
             declares: api.declares,
             coverage: api.coverage.clone(),
             compiled: RefCell::default(),
@@ -143,6 +144,12 @@ impl Loader {
     /// Ends loading: from now on, `require` gives loaded modules only.
     pub(crate) fn close(&self) {
         self.open.set(false);
+    }
+
+    /// Takes other sources and forgets what it loaded of the old ones; returns that.
+    pub(crate) fn renew(&self, set: Arc<SourceSet>) -> HashMap<String, mlua::Value> {
+        drop(self.set.replace(set));
+        self.ready.take()
     }
 
     /// Returns the paths of the modules used.
@@ -272,31 +279,16 @@ impl Loader {
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Move what both need into a third module."));
         }
-        let source = self
-            .set
+        let set = Arc::clone(&self.set.borrow());
+        let source = set
             .module(name, ENDINGS)
-            .ok_or_else(|| self.unknown(name))?;
+            .ok_or_else(|| unknown(&set, name))?;
         if !self.open.get() {
             let message = format!("module '{name}' is not loaded yet");
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Call require at the top of the file, not inside a function."));
         }
         Ok(Arc::clone(source))
-    }
-
-    fn unknown(&self, name: &str) -> Fault {
-        let fault = Fault::new(
-            Code::ScriptModule,
-            format!("there is no module named '{name}'"),
-        );
-        let names = self.set.by_module.keys().map(String::as_str);
-        match closest(name, names) {
-            Some(near) => fault.hint(format!("Did you mean `{near}`?")),
-            None => fault.hint(format!(
-                "Modules are files of scripts/ and stdlib/: scripts/{}.lua.",
-                name.replace('.', "/")
-            )),
-        }
     }
 
     fn done(&self, name: &str, value: mlua::Value) -> Result<mlua::Value, Fault> {
@@ -311,6 +303,22 @@ impl Loader {
             .borrow_mut()
             .insert(name.to_owned(), value.clone());
         Ok(value)
+    }
+}
+
+/// Explains that there is no such module.
+fn unknown(set: &SourceSet, name: &str) -> Fault {
+    let fault = Fault::new(
+        Code::ScriptModule,
+        format!("there is no module named '{name}'"),
+    );
+    let names = set.by_module.keys().map(String::as_str);
+    match closest(name, names) {
+        Some(near) => fault.hint(format!("Did you mean `{near}`?")),
+        None => fault.hint(format!(
+            "Modules are files of scripts/ and stdlib/: scripts/{}.lua.",
+            name.replace('.', "/")
+        )),
     }
 }
 

@@ -96,6 +96,19 @@ impl Vm {
         tables.flat_map(|table| context::keys(&table)).collect()
     }
 
+    /// Makes an environment that sees all that files see and keeps what is set in it.
+    pub(crate) fn own_env(&self) -> mlua::Result<Table> {
+        let behind = self.env.metatable();
+        let globals = behind.map(|meta| meta.raw_get::<Table>("__index"));
+        let meta = self.lua.create_table()?;
+        meta.raw_set("__index", globals.transpose()?)?;
+        meta.raw_set("__metatable", false)?;
+        meta.set_readonly(true);
+        let env = self.lua.create_table()?;
+        env.set_metatable(Some(meta))?;
+        Ok(env)
+    }
+
     /// Compiles a file.
     pub(crate) fn compile(&self, source: &Source) -> mlua::Result<Function> {
         self.loader.compile(&self.lua, source, &self.env)

@@ -7,7 +7,7 @@ use rhai::packages::{
     BasicMapPackage, BasicMathPackage, BasicStringPackage, BitFieldPackage, LanguageCorePackage,
     LogicPackage, MoreStringPackage, Package as _,
 };
-use rhai::{AST, Dynamic, Engine, LexError, Module, Scope, Token};
+use rhai::{AST, Dynamic, Engine, LexError, Module, ParseError, Scope, Token};
 
 use crate::base::Signature;
 use crate::contract::{HostFn, Receiver};
@@ -26,6 +26,9 @@ const MAX_CALLS: usize = 64;
 const MAX_EXPRESSION: usize = 64;
 /// The processor time bounds what a call does; this is for the case that nothing else does.
 const MAX_OPERATIONS: u64 = 1_000_000_000;
+
+/// What stands for the last value in the texts of a session. It is no sign of the language.
+pub(crate) const LAST: &str = "$";
 
 /// The interpreter and what compiling needs.
 pub(crate) struct Interpreter {
@@ -117,6 +120,38 @@ impl Interpreter {
         Arc::clone(self.callable.get_or_init(gather))
     }
 
+    /// Makes the interpreter of a session, where `_` is the last value: [`LAST`] stands for it in the text.
+    pub(crate) fn for_session(api: &Api) -> Self {
+        let mut interpreter = Self::new(api);
+        stop_compiling(&mut interpreter.engine, |token| match token {
+            Token::Reserved(sign) if *sign == LAST => Token::Identifier(Box::new("_".into())),
+            token => token,
+        });
+        interpreter
+    }
+
+    /// Compiles a text of a session, in which variables of these names exist.
+    pub(crate) fn compile_among(
+        &self,
+        names: &[String],
+        text: &str,
+    ) -> Result<AST, closure::Problem> {
+        let parsed = self.parse_among(names, text);
+        let ast = parsed.map_err(|error| diagnostic::compile(&error, text))?;
+        closure::check(&ast, &self.takers)?;
+        Ok(ast)
+    }
+
+    /// Parses a text of a session.
+    pub(crate) fn parse_among(&self, names: &[String], text: &str) -> Result<AST, ParseError> {
+        let mut known = self.known.clone();
+        for name in names {
+            // Its value is not known yet, so no constant may take its place.
+            known.push_dynamic(name.as_str(), Dynamic::UNIT);
+        }
+        self.engine.compile_with_scope(&known, text)
+    }
+
     /// Compiles a text; `path` is what places of errors name.
     pub(crate) fn compile(&self, text: &str, path: &str) -> Result<AST, closure::Problem> {
         let mut ast = self.compiled(text)?;
@@ -174,7 +209,7 @@ fn limits(engine: &mut Engine) {
         .set_max_functions(512)
         .set_max_modules(64)
         .set_strict_variables(true);
-    stop_compiling(engine);
+    stop_compiling(engine, |token| token);
 }
 
 /// Compiling is one call into the engine; its tokens are where it can be stopped.
@@ -182,10 +217,10 @@ fn limits(engine: &mut Engine) {
     deprecated,
     reason = "it is not: the attribute says that it may change"
 )]
-fn stop_compiling(engine: &mut Engine) {
-    engine.on_parse_token(|token, _, _| {
+fn stop_compiling(engine: &mut Engine, read: fn(Token) -> Token) {
+    engine.on_parse_token(move |token, _, _| {
         if fiber::step() {
-            return token;
+            return read(token);
         }
         Token::LexError(Box::new(LexError::ImproperSymbol(
             String::new(),

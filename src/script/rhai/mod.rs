@@ -19,10 +19,15 @@ mod outline;
 mod object;
 mod parallel;
 mod safe;
+mod scan;
 mod service;
+mod session;
 mod task;
 mod weigh;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub(crate) use load::RhaiEngine;
+pub(crate) use session::RhaiSession;
+pub(crate) use written::KEYWORDS;

@@ -38,6 +38,8 @@ pub(crate) struct Loader {
     declared: RefCell<Vec<Declared>>,
     /// Whether the top level of the file still runs.
     open: Cell<bool>,
+    /// Whether modules may be loaded at any time.
+    lasting: bool,
 }
 
 /// One call of `service(#{…})`.
@@ -81,7 +83,25 @@ impl Loader {
             uses: RefCell::default(),
             declared: RefCell::default(),
             open: Cell::new(false),
+            lasting: false,
         }
+    }
+
+    /// Offers what is loaded and loads what is not, for a text of a session.
+    pub(crate) fn lasting(
+        interpreter: Arc<Interpreter>,
+        set: Arc<SourceSet>,
+        modules: Arc<Modules>,
+    ) -> Self {
+        Self {
+            lasting: true,
+            ..Self::loaded(interpreter, set, modules)
+        }
+    }
+
+    /// Returns the modules.
+    pub(crate) fn modules(&self) -> Arc<Modules> {
+        Arc::clone(&self.ready.borrow())
     }
 
     /// Returns the interpreter.
@@ -155,7 +175,7 @@ impl Loader {
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Move what both need into a third module."));
         }
-        if !self.open.get() {
+        if !self.open.get() && !self.lasting {
             let message = format!("module '{name}' is not loaded yet");
             return Err(Fault::new(Code::ScriptModule, message)
                 .hint("Write import at the top of the file, not inside a function."));

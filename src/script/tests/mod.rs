@@ -2,6 +2,7 @@
 
 mod leaks;
 mod panics;
+mod sessions;
 mod stdlib;
 mod uses;
 pub(crate) mod world;
