@@ -47,9 +47,14 @@ fn talk(global: &Global, args: &ReplArgs, out: Out) -> Ended {
     })?;
     let client = args.live.then(|| Client::new(global)).transpose()?;
     let remote = client.map(|client| Arc::new(client) as Arc<dyn Remote>);
+    let directory = match &remote {
+        None => Project::open(&global.project)?,
+        // Somebody may talk with a server from anywhere; a project adds its modules.
+        Some(_) => Project::at(&global.project),
+    };
     let start = Start {
-        directory: Project::open(&global.project)?,
-        remote: remote.clone(),
+        directory,
+        remote,
         language: args.lang.map(name),
         write: args.write,
     };

@@ -183,7 +183,7 @@ impl Talk {
         let session = session.ok_or_else(|| Fault::new(Code::Internal, "no language"))?;
         let running = AssertUnwindSafe(session.run(&entry, call)).catch_unwind();
         match tokio::time::timeout_at(deadline, running).await {
-            Ok(Ok(result)) => result,
+            Ok(Ok(result)) => result.map_err(of_line),
             Ok(Err(_panic)) => Err(Fault::new(Code::Internal, "the text failed unexpectedly")),
             Err(_elapsed) => {
                 let place = Place::new(PATH, u32::try_from(line).unwrap_or(0), 0);
@@ -300,6 +300,19 @@ impl Talk {
         let text = format!("Read again: {services} services, {scripts} scripts and modules.");
         Ok(Said::Told(text.clone(), json!({ "told": text })))
     }
+}
+
+/// Gives a text that spent its budget a hint that is for texts, not for services.
+fn of_line(fault: Fault) -> Fault {
+    let own = fault
+        .message()
+        .starts_with(&format!("service '{PATH}' spent"));
+    if fault.code() == Code::CpuBudget && own {
+        return fault.hint(
+            "Do less in one line, or raise `script_cpu` below `[limits]` of config/server.toml.",
+        );
+    }
+    fault
 }
 
 /// Returns the endings of a language's files.

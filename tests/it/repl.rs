@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Command, Does, Peer, TestServer, eventually, kladka_with};
+use crate::support::{Command, Does, Peer, TempDir, TestServer, eventually, kladka_with};
 
 const SERVICES: &str = r#"
 -- Returns the price of an item.
@@ -306,6 +306,45 @@ fn a_request_arrives_as_it_was_meant_whichever_way_it_takes() {
 }
 
 #[test]
+fn a_server_can_be_talked_with_from_anywhere() {
+    let server = shop(&peer()).start();
+    let (url, token) = (server.endpoint("admin"), server.read("data/token"));
+    let elsewhere = TempDir::new();
+    let named = ["repl", "--live", "--server", &url, "--token", token.trim()];
+    let line = "ctx:invoke(\"shop.price\", { item = \"tea\" })\n";
+    let said = kladka_with(elsewhere.path(), &named, &[], line);
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"), "{}", said.err);
+    let said = kladka_with(elsewhere.path(), &["repl"], &[], line);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("is not a project"), "{}", said.err);
+}
+
+#[test]
+fn what_is_broken_in_a_project_is_told_and_the_rest_works() {
+    let peer = peer();
+    let server = shop(&peer);
+    server.write("scripts/broken.lua", "return service {\n");
+    server.write("config/user/shop.toml", "currency =\n");
+    let said = say(
+        &server,
+        &[],
+        "ctx:invoke(\"shop.price\", { item = \"tea\" })\n",
+    );
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"), "{}", said.err);
+    assert!(
+        said.err.contains("--> scripts/broken.lua:1"),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("config/user/shop.toml"), "{}", said.err);
+    server.write("config/objects.yaml", "version: 1\noutgoing: nonsense\n");
+    let said = say(&server, &[], "1 + 1\nctx.outgoing.http[\"warehouse\"]\n");
+    assert_eq!(said.out, "2\n", "{}", said.err);
+    assert!(said.err.contains("config/objects.yaml"), "{}", said.err);
+    assert!(said.err.contains("KL-O404"), "{}", said.err);
+}
+
+#[test]
 fn without_a_server_live_says_so() {
     let peer = peer();
     let said = say(&shop(&peer), &["--live"], "1\n");
@@ -328,6 +367,7 @@ fn a_runaway_line_ends_with_its_budget_and_nested_text_harms_nobody() {
         assert_eq!(said.code, 9, "{}", said.err);
         assert!(said.err.contains("error[KL-S301]"), "{}", said.err);
         assert!(said.err.contains("--> repl:1"), "{}", said.err);
+        assert!(said.err.contains("raise `script_cpu`"), "{}", said.err);
         assert_eq!(said.out, "2\n4\n", "{}", said.err);
     }
 }

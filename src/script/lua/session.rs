@@ -91,11 +91,12 @@ impl LuaSession {
         if text.len() > MAX_TEXT {
             return Err(too_long(entry));
         }
-        if let Ok(function) = self.chunk(&format!("{above}return {text}")) {
-            return Ok(function);
-        }
+        let value = match self.chunk(&format!("{above}return {text}")) {
+            Ok(function) => return Ok(function),
+            Err(error) => error,
+        };
         let plain = self.chunk(&format!("{above}{text}"));
-        plain.map_err(|error| diagnostic::fault_of(&error))?;
+        plain.map_err(|error| telling(&error, &value))?;
         let kept = self.chunk(&format!("{above}{}", keep(text)));
         kept.map_err(|error| diagnostic::fault_of(&error))
     }
@@ -167,6 +168,22 @@ impl LuaSession {
             (!OURS.contains(&name.as_str())).then_some((name, value))
         })
     }
+}
+
+/// Returns why a text does not compile: as statements, or as a value where it does not even begin as a statement.
+fn telling(plain: &mlua::Error, value: &mlua::Error) -> Fault {
+    let fault = diagnostic::fault_of(plain);
+    let begins = [
+        "Incomplete statement",
+        "Expected identifier when parsing expression",
+    ];
+    if begins
+        .iter()
+        .any(|no_statement| fault.message().starts_with(no_statement))
+    {
+        return diagnostic::fault_of(value);
+    }
+    fault
 }
 
 /// Returns a value for programs; what they cannot have is written as people see it.

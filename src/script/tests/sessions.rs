@@ -301,6 +301,24 @@ fn a_fault_has_its_place_among_all_lines_and_what_was_meant() {
 }
 
 #[test]
+fn what_is_no_statement_is_explained_as_a_value() {
+    on_core(async {
+        let mut talk = Talk::new("lua");
+        for (text, message) in [
+            ("1 + )", "got ')'"),
+            ("x y", "got 'y'"),
+            ("\"abc", "Malformed string"),
+            ("1 +\n+ 2", "got '+'"),
+            ("local = 1", "'='"),
+            ("if x", "got <eof>"),
+        ] {
+            let fault = talk.fails(text).await;
+            assert!(fault.message().contains(message), "{text}: {fault:?}");
+        }
+    });
+}
+
+#[test]
 fn a_fault_of_a_function_names_the_line_where_that_was_said() {
     on_core(async {
         for (language, texts) in [
