@@ -122,6 +122,7 @@ fn ty(ty: Type) -> &'static str {
         Type::Int => "int",
         Type::Number => "number",
         Type::Text => "text",
+        Type::Duration => "duration",
         Type::Any | Type::Rest => "any",
         Type::List | Type::Each => "list",
         Type::Map => "map",

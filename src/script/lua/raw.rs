@@ -402,8 +402,8 @@ mod tests {
             any::<bool>().prop_map(Value::Bool),
             (-9_007_199_254_740_992..=9_007_199_254_740_992_i64).prop_map(Value::Int),
             any::<f64>()
+                .prop_filter("equal to itself", |it| !it.is_nan())
                 .prop_map(number)
-                .prop_filter("not a number", |it| it == it)
                 .prop_filter(
                     "large integers are no data of Luau",
                     |it| !is_beyond_double(it)

@@ -15,13 +15,13 @@ use crate::base::{Code, Fault, LocalBoxFuture, Map, Place, Value};
 use crate::contract::{Call, SourceSet};
 use crate::script::meter::{Manners, Meter, Running};
 use crate::script::poll::{Bounds, Metered};
-use crate::script::rhai::convert::{Reader, to_rhai};
+use crate::script::rhai::convert::Reader;
 use crate::script::rhai::diagnostic::{self, Around, line_and_column};
 use crate::script::rhai::engine::Interpreter;
 use crate::script::rhai::fiber::Fiber;
 use crate::script::rhai::module::{Loader, Modules};
 use crate::script::rhai::object::{Held, Root};
-use crate::script::rhai::task::{Response, Task};
+use crate::script::rhai::task::{Input, Response, Task};
 use crate::script::rhai::{fiber, scan, written};
 use crate::script::session::{Entry, Ground, Outcome, PATH, Session, Variable, meant, with};
 
@@ -39,7 +39,7 @@ pub(crate) struct RhaiSession {
     set: RefCell<Arc<SourceSet>>,
     modules: RefCell<Arc<Modules>>,
     /// `ctx.request.input`.
-    input: RefCell<Dynamic>,
+    input: Input,
     /// `ctx.response`, from one text to the next.
     response: Response,
     state: Rc<RefCell<State>>,
@@ -68,7 +68,7 @@ impl RhaiSession {
             meter: ground.core.local::<Meter>(),
             set: RefCell::new(Arc::clone(&ground.set)),
             modules: RefCell::default(),
-            input: RefCell::default(),
+            input: Input::of(Value::Null),
             response: Response::default(),
             state: Rc::new(RefCell::new(state)),
         };
@@ -372,7 +372,7 @@ impl Session for RhaiSession {
     }
 
     fn set_input(&self, input: Value) {
-        drop(self.input.replace(to_rhai(input)));
+        self.input.swap(&Input::of(input));
     }
 
     fn renew(&self, set: Arc<SourceSet>) -> Vec<String> {

@@ -37,6 +37,16 @@ enum Source {
 }
 
 impl Input {
+    /// Makes copies of a value.
+    pub(crate) fn of(value: Value) -> Self {
+        Self(RefCell::new(Source::Given(value)))
+    }
+
+    /// Exchanges it with another.
+    pub(crate) fn swap(&self, other: &Self) {
+        self.0.swap(&other.0);
+    }
+
     /// Returns a copy.
     pub(crate) fn get(&self) -> Dynamic {
         let mut source = self.0.borrow_mut();
@@ -102,7 +112,7 @@ impl Task {
             meter,
             running,
             loader,
-            input: Input(RefCell::new(Source::Given(input))),
+            input: Input::of(input),
             response,
         })
     }
