@@ -443,6 +443,7 @@ fn reloading_takes_what_was_saved_and_keeps_variables() {
     terminal.waits("Read again: 4 services");
     terminal.types("tax.of(x)\r");
     terminal.waits("\n500");
+    terminal.waits("\nlua> ");
     terminal.leaves();
 }
 
@@ -571,6 +572,7 @@ impl Terminal {
         self.read = found;
     }
 
+    /// Leaves; a prompt must stand there, for the end of the input is a key only where lines are edited.
     fn leaves(&mut self) {
         self.types("\u{4}");
         let status = eventually("it ends", || self.child.try_wait().unwrap());

@@ -16,6 +16,7 @@ fn one(pen: &mut Pen, value: &mlua::Value) -> Written {
         mlua::Value::String(text) => Written::Plain(quoted(&text.as_bytes())),
         mlua::Value::Function(_) => Written::Plain("function".to_owned()),
         mlua::Value::UserData(data) => Written::Plain(object(data)),
+        mlua::Value::Number(number) if number.is_nan() => Written::Plain("nan".to_owned()),
         // Nothing of these runs script code.
         plain => Written::Plain(
             plain
@@ -152,6 +153,7 @@ mod tests {
             ("1", "1"),
             ("1.5", "1.5"),
             ("1/0", "inf"),
+            ("0/0", "nan"),
             ("'a\"b\\n'", "\"a\\\"b\\n\""),
             ("'\\255ł\\27'", "\"\\255ł\\u{1b}\""),
             ("{}", "{}"),
