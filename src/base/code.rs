@@ -154,6 +154,7 @@ codes! {
     UnusedVariable      = "R104", 400, Invalid,     "Variable without use";
     SecretInSource      = "R201", 400, Invalid,     "Secret in a script";
     NoTimeout           = "R202", 400, Invalid,     "Connection without a timeout";
+    TimeoutTooShort     = "R203", 400, Invalid,     "Timeout shorter than what is waited for";
     // S: scripts
     ScriptCompile       = "S100", 400, Invalid,     "Script does not compile";
     ScriptError         = "S101", 500, Unexpected,  "Script failed";

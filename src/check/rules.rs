@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Code, Fault, ServiceName, Span, Word, closest};
+use crate::base::{Code, Fault, Millis, ServiceName, Span, Word, closest};
 use crate::check::functions::Scripts;
 use crate::check::walk::{Facts, Owner};
 use crate::check::{Finding, Fix, Severity, arguments, at, inside, invoked, secrets};
@@ -12,7 +12,7 @@ use crate::deploy::Examined;
 use crate::enmasse::{Wanted, WantedSet};
 use crate::runtime::no_connection;
 use crate::script::context::undeclared;
-use crate::script::host;
+use crate::script::host::{self, data};
 use crate::service;
 
 /// What there is in the project.
@@ -50,6 +50,16 @@ impl<'a> World<'a> {
             outgoing.map(|object| no_timeout(set, object))
         });
         all.collect()
+    }
+
+    /// Returns how long a connection waits for an answer, where its object says so.
+    fn patience(&self, kind: &str, name: &str) -> Option<Millis> {
+        let mut objects = self.configured?.objects.iter();
+        let object = objects.find(|object| {
+            object.id.kind.strip_prefix("outgoing.") == Some(kind)
+                && object.id.name.as_str() == name
+        })?;
+        Millis::parse(object.body.get("timeout")?.get("total")?.as_str()?)
     }
 
     fn connections(&self, kind: &str) -> Option<Vec<&str>> {
@@ -101,6 +111,7 @@ pub(crate) fn judge(
     case.names(world);
     case.calls();
     case.script_calls(scripts, world.sources);
+    case.waits(world);
     case.uses();
     case.inputs();
     case.outputs();
@@ -132,7 +143,7 @@ impl Case<'_> {
 
     /// Everything that is named must be there.
     fn names(&mut self, world: &World<'_>) {
-        for (kind, name) in &self.facts.connections {
+        for (_, kind, name) in &self.facts.connections {
             if let Some(names) = world.connections(kind)
                 && !names.contains(&name.text.as_str())
             {
@@ -195,6 +206,49 @@ impl Case<'_> {
                 self.add(Severity::Error, fault, span);
             }
         }
+    }
+
+    /// A service waits no longer than its own timeout allows.
+    fn waits(&mut self, world: &World<'_>) {
+        for (owner, kind, name) in &self.facts.connections {
+            let Some((service, timeout)) = self.timeout(owner) else {
+                continue;
+            };
+            let patience = world.patience(kind, &name.text);
+            if let Some(patience) = patience.filter(|it| *it > timeout) {
+                let message = format!(
+                    "service '{service}' ends after {timeout}, but '{}' may take {patience} to answer",
+                    name.text
+                );
+                let fault = Fault::new(Code::TimeoutTooShort, message).hint(
+                    "Give the connection less time, or the service more: what ends first says what was slow.",
+                );
+                self.add(Severity::Warning, fault, name.span);
+            }
+        }
+        for call in &self.facts.calls {
+            let Some((service, timeout)) = self.timeout(&call.owner) else {
+                continue;
+            };
+            let time = call.args.first().and_then(invoked::literal);
+            let time = time.filter(|_| call.function.path == "time.sleep");
+            let time = time.and_then(|time| data::millis(&time, "time").ok());
+            let time = time.and_then(|time| u64::try_from(time).ok()).map(Millis);
+            if let Some(time) = time.filter(|it| *it >= timeout) {
+                let message =
+                    format!("service '{service}' ends after {timeout}, before it has slept {time}");
+                let fault = Fault::new(Code::TimeoutTooShort, message)
+                    .hint("Sleep for less, or give the service a longer `timeout`.");
+                self.add(Severity::Error, fault, call.span);
+            }
+        }
+    }
+
+    /// Returns a service of the file and the timeout that it declares.
+    fn timeout(&self, owner: &Owner) -> Option<(String, Millis)> {
+        let name = owner.as_deref()?;
+        let declared = self.services.iter().find(|it| it.name.as_str() == name)?;
+        Some((name.to_owned(), declared.timeout?))
     }
 
     /// What a service declares to use is all that it uses. What a helper uses may be for another service of the file.

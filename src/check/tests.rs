@@ -193,6 +193,7 @@ async fn an_argument_that_is_told_of_is_refused_when_it_runs() {
                 let (mut nodes, mut values) = (nodes.clone(), values.clone());
                 (nodes[index], values[index]) = (node, value);
                 let call = HostCall {
+                    owner: None,
                     function,
                     span: Span::default(),
                     args: nodes,

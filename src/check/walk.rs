@@ -17,8 +17,8 @@ pub(crate) type Owner = Option<String>;
 pub(crate) struct Facts {
     /// Names that stand for nothing.
     pub(crate) faults: Vec<(Fault, Span)>,
-    /// Connections: kind and name.
-    pub(crate) connections: Vec<(&'static str, Word)>,
+    /// Connections: by whom, kind and name.
+    pub(crate) connections: Vec<(Owner, &'static str, Word)>,
     /// Files of settings.
     pub(crate) settings: Vec<Word>,
     /// What is used of that which a service may declare: by whom, what, and where its name stands.
@@ -57,6 +57,8 @@ pub(crate) struct Invocation {
 
 /// A call of a host function.
 pub(crate) struct HostCall {
+    /// By whom.
+    pub(crate) owner: Owner,
     /// The function.
     pub(crate) function: &'static HostFn,
     /// Where its name stands.
@@ -323,8 +325,8 @@ impl Walk<'_> {
             Meaning::Payload => self.facts.outputs.push((owner, name.clone())),
             Meaning::Connections(kind) => {
                 let used = Use::outgoing(kind, &name.text);
-                self.facts.uses.push((owner, used, name.span));
-                self.facts.connections.push((kind, name.clone()));
+                self.facts.uses.push((owner.clone(), used, name.span));
+                self.facts.connections.push((owner, kind, name.clone()));
             }
             Meaning::Config => {
                 let used = Use::config(&name.text);
@@ -367,6 +369,7 @@ impl Walk<'_> {
             return Meaning::Unknown;
         };
         self.facts.calls.push(HostCall {
+            owner: self.owner.clone(),
             function,
             span,
             args: args.to_vec(),
