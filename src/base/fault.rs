@@ -215,7 +215,19 @@ impl Fault {
     #[must_use]
     pub fn during(mut self, cid: &Cid, input: Option<String>) -> Self {
         self.0.cid = Some(cid.clone());
-        self.0.input = input.map(|input| shortened(&input, MAX_INPUT));
+        match input {
+            Some(input) => self.given(&input),
+            None => self,
+        }
+    }
+
+    /// Adds the input of the service that failed, with what is sensitive masked, unless it is known: the innermost call
+    /// knows it first.
+    #[must_use]
+    pub fn given(mut self, input: &str) -> Self {
+        self.0
+            .input
+            .get_or_insert_with(|| shortened(input, MAX_INPUT));
         self
     }
 

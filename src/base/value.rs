@@ -88,6 +88,47 @@ impl PartialEq for Handle {
 }
 
 impl Value {
+    /// Returns a copy of the beginning, of about so many bytes: enough to show it.
+    #[must_use]
+    pub fn excerpt(&self, bytes: usize) -> Self {
+        let mut left = bytes;
+        self.begin(&mut left)
+    }
+
+    fn begin(&self, left: &mut usize) -> Self {
+        *left = left.saturating_sub(8);
+        match self {
+            Self::Text(text) => {
+                let end = text.floor_char_boundary(*left);
+                *left -= end;
+                Self::text(text.get(..end).unwrap_or_default())
+            }
+            Self::Bytes(own) => {
+                let end = own.len().min(*left);
+                *left -= end;
+                Self::Bytes(own.slice(..end))
+            }
+            Self::List(list) => {
+                let mut copied = Vec::new();
+                let mut members = list.iter();
+                while let Some(member) = members.next().filter(|_| *left > 0) {
+                    copied.push(member.begin(left));
+                }
+                Self::List(copied)
+            }
+            Self::Map(map) => {
+                let mut copied = Map::new();
+                let mut members = map.iter();
+                while let Some((name, member)) = members.next().filter(|_| *left > 0) {
+                    *left = left.saturating_sub(name.len());
+                    copied.push(name.clone(), member.begin(left));
+                }
+                Self::Map(copied)
+            }
+            scalar => scalar.clone(),
+        }
+    }
+
     /// Makes a text value.
     pub fn text(text: impl AsRef<str>) -> Self {
         Self::Text(Text::new(text))
@@ -254,5 +295,30 @@ impl From<&serde_json::Value> for Value {
                     .collect(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod excerpts {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_the_same_where_it_fits() {
+        let mut small = Map::new();
+        small.push(Text::new("n"), Value::Int(7));
+        small.push(
+            Text::new("list"),
+            Value::List(vec![Value::text("ł"), Value::Null]),
+        );
+        let small = Value::Map(small);
+        assert_eq!(small.excerpt(500), small);
+        let large = Value::List(vec![small; 10_000]);
+        let json = serde_json::Value::from(&large.excerpt(500)).to_string();
+        assert!(json.len() > 100 && json.len() < 600, "{}", json.len());
+        let text = Value::text("łódź".repeat(1_000)).excerpt(101);
+        assert!(
+            text.as_str()
+                .is_some_and(|text| (90..=101).contains(&text.len()))
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::contract::{
     Answer, Ctx, Dispatch, Invocation, JobInfo, Limits, Ports, Request, Services as _,
 };
 use crate::service::Registry;
-use crate::sio;
+use crate::service::invoke::{SHOWN, with_input};
 
 /// The way from the control plane to a service.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Direct {
         let services = self.registry.load();
         let entry = services.find(service.as_str());
         let revision = entry.as_ref().map_or(0, |entry| entry.revision);
-        let (cid, given) = (terms.cid.clone(), input.clone());
+        let (cid, given) = (terms.cid.clone(), input.excerpt(SHOWN));
         let ctx = Ctx {
             cid: terms.cid,
             caller: Arc::new(Caller {
@@ -89,10 +89,9 @@ impl Direct {
                     format!("service '{name}' did not answer in time"),
                 )
             })?;
-        let complete = |fault: Fault| match (entry, fault.place()) {
-            (Some(entry), Some(_)) if fault.status() >= 500 => {
-                let shown = sio::masked(&given, entry.service.declaration());
-                fault.during(&cid, Some(shown.to_string()))
+        let complete = |fault: Fault| match entry {
+            Some(entry) if fault.status() >= 500 && fault.place().is_some() => {
+                with_input(fault, &given, entry.service.declaration()).during(&cid, None)
             }
             _ => fault,
         };

@@ -9,13 +9,16 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::base::{Code, Ending, Fault, LocalBoxFuture, ServiceName, Value};
-use crate::contract::{Answer, Core, Ctx, Entry, Request, Service};
+use crate::contract::{Answer, Core, Ctx, Declaration, Entry, Request, Service};
 use crate::sio;
 
 /// How much may be under way for one message: services that others invoked, and functions in `parallel` that need a
 /// stack. Each may run six at once, sixteen deep; without a bound for all together one message would take the memory
 /// of everybody. Six times six fit.
 const AT_ONCE: usize = 100;
+
+/// How much of an input is kept for the case that the call fails, in bytes: more than a block shows.
+pub(super) const SHOWN: usize = 2 << 10;
 
 /// Calls a service by name with input that is not bound yet: direct calls, jobs, `ctx:invoke`. Counts the call; a
 /// message of a channel is counted by its route.
@@ -74,9 +77,24 @@ async fn bound_call(
     input: Value,
 ) -> Result<Answer, Fault> {
     let declaration = entry.service.declaration();
+    // Of the first call its caller has the input.
+    let given = (ctx.depth > 0).then(|| input.excerpt(SHOWN));
     let bound = sio::bind(declaration, input, &[]);
     let input = bound.map_err(|fault| of_caller(ctx, fault))?;
-    sio::check_answer(declaration, call(core, ctx.clone(), entry, input).await?)
+    let answer = call(core, ctx.clone(), entry, input).await;
+    let answer = answer.map_err(|fault| match given {
+        Some(given) => with_input(fault, &given, declaration),
+        None => fault,
+    })?;
+    sio::check_answer(declaration, answer)
+}
+
+/// Adds to a failure of a script what it was given.
+pub(super) fn with_input(fault: Fault, given: &Value, declaration: &Declaration) -> Fault {
+    if fault.status() < 500 || fault.place().is_none() {
+        return fault;
+    }
+    fault.given(&sio::masked(given, declaration).to_string())
 }
 
 /// Calls a service with bound input, until its own or its caller's deadline; a panic becomes a fault.

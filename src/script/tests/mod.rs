@@ -97,11 +97,11 @@ fn a_trace_goes_through_all_calls_in_whatever_language() {
         let world = World::new(&[
             (
                 "scripts/low.lua",
-                "return service { name = 'low', handle = function(ctx)\n  error('broken')\nend }",
+                "return service { name = 'low', input = { 'n:int', 'pin!' }, handle = function(ctx)\n  error('broken')\nend }",
             ),
             (
                 "scripts/mid.rhai",
-                "service(#{ name: \"mid\" });\nfn handle(ctx) {\n    ctx.invoke(\"low\");\n}",
+                "service(#{ name: \"mid\" });\nfn handle(ctx) {\n    ctx.invoke(\"low\", #{ n: 7, pin: \"1234\" });\n}",
             ),
             (
                 "scripts/top.lua",
@@ -121,6 +121,8 @@ end }",
             "= trace: scripts/low.lua:2 handle, scripts/mid.rhai:3 handle, scripts/top.lua:3, scripts/top.lua:2 handle",
             "{block}"
         );
+        // What failed was given this, whatever the first call was given.
+        assert!(block.contains(r#"input: {"n":7,"pin":"***"}"#), "{block}");
     });
 }
 
