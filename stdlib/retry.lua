@@ -4,7 +4,7 @@ local retry = {}
 local PASSING = { [408] = true, [429] = true, [502] = true, [503] = true, [504] = true }
 
 local function may_pass(e, only)
-  if type(e) == "string" then
+  if type(e) ~= "table" and type(e) ~= "userdata" then
     return false
   elseif not only then
     return PASSING[e.status] == true
