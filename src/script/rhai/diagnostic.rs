@@ -238,7 +238,7 @@ fn missing(signature: &str, found: &Found<'_>, around: &Around<'_>) -> Fault {
     let what = before(found, around);
     // Whatever the script calls it.
     let what = match (types.first().map(String::as_str), what.rsplit_once('.')) {
-        (Some("ctx"), _) => "ctx".to_owned(),
+        (Some("ctx"), _) if !what.is_empty() => "ctx".to_owned(),
         (Some("library"), Some((_, space))) => format!("ctx.{space}"),
         _ => what,
     };
