@@ -2,11 +2,13 @@
 
 mod clashes;
 mod configuration;
+mod excerpt;
 mod health;
 mod http;
 mod native;
 mod operations;
 mod parts;
+mod story;
 mod trouble;
 
 pub(crate) use clashes::clashes;

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::Configuration;
+use crate::admin::{Configuration, story};
+use crate::base::{Code, Fault};
 use crate::config::{ServerConfig, UserSettings};
 use crate::deploy::Deployer;
 use crate::net::ServerTls;
@@ -44,4 +45,17 @@ pub(crate) struct Endpoints {
     pub(crate) services: String,
     /// The admin port.
     pub(crate) admin: String,
+}
+
+impl Parts {
+    /// Returns what happened to the last message, or to the last one of a service; nothing when there was none.
+    pub(crate) fn last(&self, service: Option<&str>) -> Result<serde_json::Value, Fault> {
+        let stories = self.direct.stories.as_ref().ok_or_else(|| {
+            let message = "what happens to messages is recorded in `kladka dev` only";
+            Fault::new(Code::UnknownOperation, message)
+                .hint("Run the project with `kladka dev` and send the message again.")
+        })?;
+        let last = stories.last(service);
+        Ok(last.map_or_else(Default::default, |last| story::document(&last)))
+    }
 }

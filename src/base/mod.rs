@@ -13,9 +13,11 @@ mod name;
 mod outline;
 mod place;
 mod secret;
+mod story;
 mod units;
 mod uses;
 mod value;
+mod veil;
 mod zone;
 
 pub use calls::{CallStats, Ending};
@@ -29,9 +31,11 @@ pub use name::{ObjectName, ServiceName, closest, shortened, with_article};
 pub use outline::{Access, Function, Literal, Node, Outline, Signature, Span, Word};
 pub use place::{Place, Snippet};
 pub use secret::Secret;
+pub use story::{End, Opening, Step, Stories, Story, Teller, Telling};
 pub use units::{ByteSize, Millis};
 pub use uses::{Capabilities, FAMILIES, Grant, Use};
 pub use value::{Handle, Object, Value};
+pub use veil::Veil;
 pub use zone::{Zone, ZoneOffset};
 
 /// The text type of values: short texts live inside it, without an allocation.

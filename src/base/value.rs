@@ -55,6 +55,11 @@ pub trait Object: Any + Send + Sync {
         None
     }
 
+    /// Returns what it says of itself to a person, in few words, such as the status of an answer.
+    fn gist(&self) -> Option<String> {
+        None
+    }
+
     /// Returns the object as `Any`, to get its type back.
     fn as_any(&self) -> &dyn Any;
 }

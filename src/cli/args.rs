@@ -180,6 +180,11 @@ pub(super) enum ServiceCommand {
         /// The service
         name: String,
     },
+    /// Show what happened to the last message, beside the code it hit (`kladka dev` only)
+    Last {
+        /// The service; default: whichever was last
+        name: Option<String>,
+    },
     /// Call a service directly; its output goes to stdout
     Invoke {
         /// The service

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod init;
 mod job;
+mod last;
 mod objects;
 mod out;
 mod repl;

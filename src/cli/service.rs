@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::base::{Code, Exit, Fault};
 use crate::cli::args::{Global, ServiceCommand};
 use crate::cli::client::Client;
+use crate::cli::last;
 use crate::cli::out::{self, Out, cell, code, listing};
 use crate::cli::{DONE, Ended};
 
@@ -18,6 +19,16 @@ pub(super) fn run(global: &Global, command: ServiceCommand, out: Out) -> Ended {
     match command {
         ServiceCommand::List => list(&client, out),
         ServiceCommand::Show { name } => show(&client, &name, out),
+        ServiceCommand::Last { name } => {
+            let story = client.call("kladka.service.last", &json!({ "name": name }))?;
+            if story.is_null() {
+                let reached = name.as_deref().unwrap_or("a service");
+                let message = format!("no message has reached {reached} yet");
+                return Err(Fault::new(Code::UnknownObject, message).into());
+            }
+            out.document(&story, last::text);
+            Ok(DONE)
+        }
         ServiceCommand::Invoke {
             name,
             payload,
@@ -249,7 +260,7 @@ fn report(report: &Json, out: Out) -> ExitCode {
     }
 }
 
-fn report_line(line: &Json) -> String {
+pub(super) fn report_line(line: &Json) -> String {
     let revision = |field: &str| {
         line.get(field)
             .and_then(Json::as_u64)

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::base::{Caller, Cid, Clock, Meta, ObjectName, Text};
+use crate::base::{Caller, Cid, Clock, Meta, ObjectName, Story, Text};
 use crate::contract::{Connections, KeyValue, Services, Settings};
 
 /// One call: who, from where, until when, and the ports to everything else. Cheap to clone.
@@ -84,6 +84,8 @@ pub struct Request {
     pub under_way: AtomicUsize,
     /// Whether nothing may be changed on its behalf, by no call of it.
     pub read_only: bool,
+    /// What happened to it, where that is told: in `dev`.
+    pub story: Option<Arc<Story>>,
 }
 
 /// The SOAP part of a message.

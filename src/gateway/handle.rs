@@ -1,5 +1,6 @@
 //! The seven steps of a message, in order, in one function.
 
+use std::cell::OnceCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::base::{Caller, Code, Ending, Fault, Inbound, Outcome, Reply};
-use crate::contract::{By, Core, Ctx, RateLimit, Request, SoapInfo};
+use crate::base::{
+    Caller, Code, Ending, Fault, Inbound, Opening, Outcome, Reply, Story, Teller, Value,
+};
+use crate::contract::{By, Core, Ctx, Entry, RateLimit, Request, SoapInfo};
 use crate::gateway::{Gateway, Route};
 use crate::service::{Snapshot, call};
 use crate::sio;
@@ -22,7 +25,9 @@ pub(crate) async fn handle(
     inbound: &Inbound,
 ) -> Outcome {
     let started = Instant::now();
-    let running = AssertUnwindSafe(process(gateway, core, route, inbound, started)).catch_unwind();
+    let teller = OnceCell::new();
+    let processing = process(gateway, core, route, inbound, started, &teller);
+    let running = AssertUnwindSafe(processing).catch_unwind();
     let result = running.await.unwrap_or_else(|_panic| {
         Err(
             Fault::new(Code::Internal, "the message could not be handled")
@@ -42,6 +47,9 @@ pub(crate) async fn handle(
             (route.plan.format.fault(&fault, inbound), Some(fault))
         }
     };
+    if let Some(teller) = teller.get() {
+        teller.end(reply.status, fault.as_ref());
+    }
     route
         .stats
         .count(Ending::of_status(reply.status), started.elapsed());
@@ -54,6 +62,7 @@ async fn process(
     route: &Route,
     inbound: &Inbound,
     started: Instant,
+    teller: &OnceCell<Teller>,
 ) -> Result<Reply, Fault> {
     let plan = &*route.plan;
     admit(route, inbound, None, started)?;
@@ -68,11 +77,16 @@ async fn process(
     let declaration = entry.service.declaration();
     let decoded = plan.format.decode(inbound)?;
     let input = sio::bind(declaration, decoded.value, &inbound.meta.params)?;
+    if let Some(stories) = &gateway.stories {
+        let opening = opening(gateway, route, inbound, &entry, &input);
+        teller.get_or_init(|| stories.begin(opening));
+    }
+    let story = teller.get().map(|teller| Arc::clone(teller.story()));
     let ctx = context(
         gateway,
         route,
         inbound,
-        (caller, services, decoded.soap, started),
+        (caller, services, decoded.soap, started, story),
     );
     let answer = sio::check_answer(declaration, call(core, ctx, &entry, input).await?)?;
     let reply = plan.format.encode(declaration, answer, inbound)?;
@@ -113,16 +127,43 @@ fn admit(
     }
 }
 
-type Parts = (Caller, Arc<Snapshot>, Option<SoapInfo>, Instant);
+fn opening(
+    gateway: &Gateway,
+    route: &Route,
+    inbound: &Inbound,
+    entry: &Entry,
+    input: &Value,
+) -> Opening {
+    let (name, format) = (&route.info.name, route.info.format);
+    let declaration = entry.service.declaration();
+    Opening {
+        cid: inbound.cid.clone(),
+        service: declaration.name.clone(),
+        place: declaration.place.clone(),
+        revision: entry.revision,
+        way: format!("channel {name} ({format})"),
+        at: gateway.ports.clock.now(),
+        input: sio::masked(input, declaration).to_string(),
+    }
+}
+
+type Parts = (
+    Caller,
+    Arc<Snapshot>,
+    Option<SoapInfo>,
+    Instant,
+    Option<Arc<Story>>,
+);
 
 fn context(gateway: &Gateway, route: &Route, inbound: &Inbound, parts: Parts) -> Ctx {
-    let (caller, services, soap, started) = parts;
+    let (caller, services, soap, started, story) = parts;
     let request = Request {
         raw: inbound.body.clone(),
         meta: Arc::clone(&inbound.meta),
         soap,
         under_way: AtomicUsize::new(0),
         read_only: false,
+        story,
     };
     Ctx {
         cid: inbound.cid.clone(),

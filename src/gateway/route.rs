@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{CallStats, Code, Fault};
+use crate::base::{CallStats, Code, Fault, Stories};
 use crate::contract::{ChannelInfo, ChannelPlan, Limits, Ports};
 use crate::limit::Limiter;
 use crate::service::{Registry, Slot, Snapshot};
@@ -17,6 +17,8 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     /// Whether clients see where a script failed, as in `dev`.
     pub(crate) open: bool,
+    /// Where it is told what happened to messages, as in `dev`.
+    pub(crate) stories: Option<Arc<Stories>>,
 }
 
 /// A channel, ready for its messages. Nothing is looked up by name once this stands.

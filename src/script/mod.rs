@@ -20,6 +20,7 @@ mod program;
 mod response;
 pub(crate) mod rhai;
 mod session;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod written;

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{AdminPort, Configuration, Endpoints, Parts, operations};
-use crate::base::{Clock, Code, Fault, SystemClock};
+use crate::base::{Clock, Code, Fault, Stories, SystemClock};
 use crate::config::interpolate::Variables;
 use crate::config::{Environment, Project, ServerConfig, UserSettings};
 use crate::connect::http::{self, Fallback, HttpLimits, Shared, State, Threads, Timeouts};
@@ -41,6 +41,8 @@ struct Ground {
     admin: TcpListener,
     tasks: Tasks,
     clock: Arc<dyn Clock>,
+    /// Where it is told what happened to messages: in `dev` alone.
+    stories: Option<Arc<Stories>>,
 }
 
 impl Server {
@@ -70,6 +72,7 @@ impl Server {
             admin,
             tasks: Tasks::default(),
             clock: Arc::new(SystemClock),
+            stories: (mode == Mode::Dev).then(Arc::default),
         };
         let partner = ground.partner()?;
         let variables = ServerVariables {
@@ -187,6 +190,7 @@ impl Ground {
             registry: Arc::clone(registry),
             ports,
             limits: self.config.call_limits(),
+            stories: self.stories.clone(),
         }
     }
 
@@ -272,6 +276,7 @@ impl Ground {
             ports: Arc::clone(ports),
             limits: self.config.call_limits(),
             open: self.mode == Mode::Dev,
+            stories: self.stories.clone(),
         };
         let fallback = Fallback::new(FORMATS)?;
         let limits = self.http_limits();

@@ -121,7 +121,13 @@ pub(crate) async fn call(
     if let Some(cpu) = declaration.cpu {
         ctx.limits.cpu_ms = cpu.0;
     }
-    run(core, ctx, &*entry.service, input).await
+    let Some(story) = ctx.request.story.clone() else {
+        return run(core, ctx, &*entry.service, input).await;
+    };
+    story.hide(|veil| sio::veil(&input, declaration, veil));
+    let answer = run(core, ctx, &*entry.service, input).await?;
+    story.hide(|veil| sio::veil(&answer.value, declaration, veil));
+    Ok(answer)
 }
 
 /// Runs a service in a context that is its own already, until the deadline; a panic becomes a fault.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::base::Value;
+use crate::base::{Value, Veil};
 use crate::contract::{Declaration, Field, Ty};
 
 /// What stands for a hidden value.
@@ -25,6 +25,53 @@ pub(crate) fn masked(value: &Value, declaration: &Declaration) -> Json {
         hide(&mut shown, &names);
     }
     shown
+}
+
+/// Hides from a story what a value has under the names that a declaration calls sensitive: now and wherever it comes again.
+pub(crate) fn veil(value: &Value, declaration: &Declaration, veil: &mut Veil) {
+    let mut names = BTreeSet::new();
+    for fields in [&declaration.input, &declaration.output] {
+        collect(fields.as_deref().unwrap_or_default(), &mut names);
+    }
+    if names.is_empty() {
+        return;
+    }
+    for name in &names {
+        veil.add_name(name);
+    }
+    gather(value, Under::Plain, &names, veil);
+}
+
+/// Whether a value stands under a sensitive name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Under {
+    Plain,
+    Sensitive,
+}
+
+fn gather(value: &Value, under: Under, names: &BTreeSet<&str>, veil: &mut Veil) {
+    match value {
+        Value::Map(map) => {
+            for (name, member) in map {
+                let sensitive = under == Under::Sensitive || names.contains(name.as_str());
+                let under = if sensitive {
+                    Under::Sensitive
+                } else {
+                    Under::Plain
+                };
+                gather(member, under, names, veil);
+            }
+        }
+        Value::List(list) => list
+            .iter()
+            .for_each(|member| gather(member, under, names, veil)),
+        // The text of a truth value says nothing of where it came from.
+        Value::Bool(_) => {}
+        scalar if under == Under::Sensitive => {
+            veil.add_text(&scalar.to_text().unwrap_or_default());
+        }
+        _ => {}
+    }
 }
 
 fn collect<'a>(fields: &'a [Field], names: &mut BTreeSet<&'a str>) {
@@ -95,6 +142,23 @@ mod tests {
         ] {
             check(declaration, value, wanted);
         }
+    }
+
+    #[test]
+    fn a_sensitive_value_is_known_by_its_text_from_then_on() {
+        let json = |text: &str| Value::from(&serde_json::from_str::<Json>(text).unwrap());
+        let declared = r#"{"name": "t", "models": {"Card": ["pin:int!", "holder"]},
+            "input": ["cards:Card[]", "keys:map!", "yes:bool!"]}"#;
+        let place = crate::base::Place::new("t.lua", 1, 0);
+        let declaration = crate::sio::declare(&json(declared), place, "lua").unwrap();
+        let input = r#"{"cards":[{"pin":1234,"holder":"A"}],"keys":{"a":["key-1"]},"yes":true}"#;
+        let mut hidden = Veil::default();
+        veil(&json(input), &declaration, &mut hidden);
+        let later = json(r#"["pin 1234", "A", "key-1", true, {"pin": 5}]"#);
+        assert_eq!(
+            hidden.show(&later),
+            r#"["pin ***","A","***",true,{"pin":***}]"#
+        );
     }
 
     #[test]

@@ -27,6 +27,6 @@ pub(crate) use bind::bind;
 pub(crate) use check::check;
 pub(crate) use check::check_answer;
 pub(crate) use declare::declare;
-pub(crate) use mask::masked;
+pub(crate) use mask::{masked, veil};
 pub(crate) use scalar::{bytes_of, date_of, datetime_of, decimal_of, decimal_of_float, uuid_of};
 pub(crate) use text::field_text;

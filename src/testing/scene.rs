@@ -127,6 +127,7 @@ impl Scene {
             ports: Arc::clone(&self.ports),
             limits: self.limits,
             open: false,
+            stories: None,
         }
     }
 

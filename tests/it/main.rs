@@ -14,6 +14,7 @@ mod budgets;
 mod cli;
 mod config;
 mod deploy;
+mod dev;
 mod diagnostics;
 mod editors;
 mod http;

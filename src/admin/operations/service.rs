@@ -23,6 +23,12 @@ struct Named {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Last {
+    name: Option<ServiceName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Invoke {
     name: ServiceName,
     #[serde(default)]
@@ -101,6 +107,16 @@ fn queries(parts: &Arc<Parts>) -> Vec<Arc<dyn Native>> {
             Effect::Write,
             parts,
             |parts, input: Invoke| async move { invoke(&parts, input).await },
+        ),
+        operation(
+            "kladka.service.last",
+            "Returns what happened to the last message, step by step; in `dev` only.",
+            Effect::Read,
+            parts,
+            |parts, input: Last| async move {
+                let name = input.name.as_ref().map(ServiceName::as_str);
+                parts.last(name)
+            },
         ),
         operation(
             "kladka.service.history",

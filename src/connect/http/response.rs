@@ -28,6 +28,11 @@ impl Object for HttpResponse {
         CLASS
     }
 
+    fn gist(&self) -> Option<String> {
+        let (status, length) = (self.status, self.body.len());
+        Some(format!("<{status}, {length} bytes>"))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -7,14 +7,16 @@ use std::rc::Rc;
 use futures_util::FutureExt as _;
 use mlua::{FromLuaMulti, Function, Lua, MultiValue, Table};
 
-use crate::base::{Code, Fault, LocalBoxFuture, Value};
+use crate::base::{Code, Fault, LocalBoxFuture, Telling, Value};
 use crate::contract::{Args, Call, HostCall, HostFn, Receiver, Started, Type};
 use crate::script::context::{self, Panic, settle};
 use crate::script::host;
 use crate::script::lua::bridge::{Bridge, Pending, raise};
 use crate::script::lua::convert::Reader;
 use crate::script::lua::memory::MemoryGuard;
+use crate::script::lua::vm;
 use crate::script::meter::Running;
+use crate::script::telling;
 
 /// The table a function belongs to, by address: `ctx.kvdb:get(k)` and `ctx.kvdb.get(k)` mean the same.
 pub(crate) type Owner = Rc<Cell<usize>>;
@@ -114,9 +116,10 @@ impl Bound {
     fn now<G: Given>(self, lua: &Lua, call: NowCall) -> mlua::Result<Function> {
         lua.create_function(move |lua, given: G| {
             let _lifted = MemoryGuard::set(lua, 0);
-            let (running, args) = self.enter(lua, given)?;
-            let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
-            self.leave(lua, self.settle(&running, result)?)
+            let (entered, args) = self.enter(lua, given)?;
+            let call = AssertUnwindSafe(|| call(&entered.running.call, args));
+            let result = std::panic::catch_unwind(call);
+            self.leave(lua, self.settle(&entered.running, entered.telling, result)?)
         })
     }
 
@@ -130,16 +133,17 @@ impl Bound {
             let own = Rc::clone(&own);
             async move {
                 let (bound, call) = &*own;
-                let (running, args) = {
+                let (entered, args) = {
                     let _lifted = MemoryGuard::set(&lua, 0);
                     bound.enter(&lua, given)?
                 };
+                let Entered { running, telling } = entered;
                 let _turn = host::turn(&running.call, bound.function).await;
                 // It may panic before it returns a future, too.
                 let future = async { call(Rc::clone(&running.call), args).await };
                 let result = AssertUnwindSafe(future).catch_unwind().await;
                 let _lifted = MemoryGuard::set(&lua, 0);
-                bound.leave(&lua, bound.settle(&running, result)?)
+                bound.leave(&lua, bound.settle(&running, telling, result)?)
             }
         })
     }
@@ -147,21 +151,27 @@ impl Bound {
     fn either<G: Given>(self, lua: &Lua, call: EitherCall) -> mlua::Result<Function> {
         lua.create_function(move |lua, given: G| {
             let _lifted = MemoryGuard::set(lua, 0);
-            let (running, args) = self.enter(lua, given)?;
-            let started = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
-            self.started(lua, running, started)
+            let (entered, args) = self.enter(lua, given)?;
+            let call = AssertUnwindSafe(|| call(&entered.running.call, args));
+            let started = std::panic::catch_unwind(call);
+            self.started(lua, entered, started)
         })
     }
 
-    fn enter(&self, lua: &Lua, given: impl Given) -> mlua::Result<(Rc<Running>, Args)> {
+    fn enter(&self, lua: &Lua, given: impl Given) -> mlua::Result<(Entered, Args)> {
         let running = self.bridge.meter.running();
         let running = running.ok_or_else(|| {
             let what = format!("'{}'", self.function.path);
             raise(context::no_call(&what))
         })?;
         let args = given.lend(|given| self.read(lua, given)).map_err(raise)?;
-        host::admit(&running.call, self.function, &args).map_err(raise)?;
-        Ok((running, args))
+        let place = || vm::place(lua);
+        let telling = telling::begin(&running.call, self.function, &args, place);
+        if let Err(refused) = host::admit(&running.call, self.function, &args) {
+            telling::end(telling, self.function, Err(&refused));
+            return Err(raise(refused));
+        }
+        Ok((Entered { running, telling }, args))
     }
 
     fn leave(&self, lua: &Lua, value: Value) -> mlua::Result<mlua::Value> {
@@ -179,30 +189,30 @@ impl Bound {
     fn started(
         &self,
         lua: &Lua,
-        running: Rc<Running>,
+        entered: Entered,
         started: Result<Started, Panic>,
     ) -> mlua::Result<(mlua::Value, mlua::Value)> {
         let result = match started {
             Ok(Started::Later(future)) => {
-                return Ok((mlua::Value::Nil, self.later(lua, running, future)?));
+                return Ok((mlua::Value::Nil, self.later(lua, entered, future)?));
             }
             Ok(Started::Done(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
-        let value = self.settle(&running, result)?;
+        let value = self.settle(&entered.running, entered.telling, result)?;
         Ok((self.leave(lua, value)?, mlua::Value::Nil))
     }
 
     fn later(
         &self,
         lua: &Lua,
-        running: Rc<Running>,
+        entered: Entered,
         future: LocalBoxFuture<'static, Result<Value, Fault>>,
     ) -> mlua::Result<mlua::Value> {
         let (bound, own) = (self.clone(), lua.weak());
         let pending = Pending(Box::pin(async move {
             let result = AssertUnwindSafe(future).catch_unwind().await;
-            let value = bound.settle(&running, result)?;
+            let value = bound.settle(&entered.running, entered.telling, result)?;
             let lua = own.upgrade();
             let _lifted = MemoryGuard::set(&lua, 0);
             bound.leave(&lua, value)
@@ -257,10 +267,23 @@ impl Bound {
     }
 
     /// What a call took is looked at before the script goes on: a loop around a long host call has few safepoints.
-    fn settle(&self, running: &Running, result: Caught) -> mlua::Result<Value> {
+    fn settle(
+        &self,
+        running: &Running,
+        telling: Option<Telling>,
+        result: Caught,
+    ) -> mlua::Result<Value> {
         self.bridge.meter.look_soon();
-        settle(running, self.function, result).map_err(raise)
+        let result = settle(running, self.function, result);
+        telling::end(telling, self.function, result.as_ref());
+        result.map_err(raise)
     }
+}
+
+/// A host call that is admitted.
+struct Entered {
+    running: Rc<Running>,
+    telling: Option<Telling>,
 }
 
 type Caught = Result<Result<Value, Fault>, Panic>;

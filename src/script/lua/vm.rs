@@ -172,7 +172,7 @@ fn placed(lua: &Lua, meter: &Meter, fault: Fault) -> Fault {
 }
 
 /// Returns the line of the script that runs.
-fn place(lua: &Lua) -> Option<Place> {
+pub(crate) fn place(lua: &Lua) -> Option<Place> {
     (0..8).find_map(|level| lua.inspect_stack(level, diagnostic::place_of).flatten())
 }
 

@@ -21,6 +21,7 @@ use crate::script::rhai::convert::{Reader, to_rhai};
 use crate::script::rhai::diagnostic::line_and_column;
 use crate::script::rhai::object::{Held, Raised, Root, Space};
 use crate::script::rhai::{fiber, task};
+use crate::script::telling;
 
 /// How many arguments a function with any number of them takes.
 const MOST: usize = 16;
@@ -138,7 +139,8 @@ fn functions_of_ctx(engine: &mut Engine, index: &Arc<Index>) {
                 if let Some(first) = given.first_mut() {
                     **first = tried(&at, std::mem::take(*first))?;
                 }
-                call(function, Some(Dynamic::from(Root)), given).map_err(|error| placed(error, &at))
+                call(function, Some(Dynamic::from(Root)), given, Some(&at))
+                    .map_err(|error| placed(error, &at))
             };
             engine.register_raw_fn(name, types, call);
         }
@@ -219,31 +221,47 @@ fn register<T: Clone + Send + Sync + 'static>(
                     ))
                 })?;
                 let given = args.get_mut(1..).unwrap_or_default();
-                call(function, receiver, given).map_err(|error| placed(error, &at))
+                call(function, receiver, given, Some(&at)).map_err(|error| placed(error, &at))
             };
             engine.register_raw_fn(name, types, function);
         }
     }
 }
 
-/// Calls a host function with arguments of a script.
+/// Calls a host function with arguments of a script, `at` some place where that is known.
 pub(crate) fn call(
     function: &'static HostFn,
     receiver: Option<Dynamic>,
     given: &mut [&mut Dynamic],
+    at: Option<&NativeCallContext<'_>>,
 ) -> Outcome {
     let task = fiber::task();
     let task = task.ok_or_else(|| raise(context::no_call(&format!("'{}'", function.path))))?;
     let running = Rc::clone(&task.running);
-    let result = read(function, receiver, given)
-        .and_then(|args| host::admit(&running.call, function, &args).map(|()| args))
-        .and_then(|args| run(function, &running, args));
+    let result =
+        read(function, receiver, given).and_then(|args| told(function, &running, args, at));
     // What it took is looked at before the script goes on.
     task.meter.look_soon();
     match (result, running.over()) {
         (_, Some(over)) => Err(ended(&over)),
         (result, None) => result.map(|value| to_rhai(&value)).map_err(raise),
     }
+}
+
+fn told(
+    function: &'static HostFn,
+    running: &Rc<Running>,
+    args: Args,
+    at: Option<&NativeCallContext<'_>>,
+) -> Result<Value, Fault> {
+    let telling = telling::begin(&running.call, function, &args, || {
+        let (line, column) = line_and_column(at?.call_position());
+        Some(Place::new(at?.call_source()?, line, column))
+    });
+    let admitted = host::admit(&running.call, function, &args);
+    let result = admitted.and_then(|()| run(function, running, args));
+    telling::end(telling, function, result.as_ref());
+    result
 }
 
 fn run(function: &'static HostFn, running: &Rc<Running>, args: Args) -> Result<Value, Fault> {

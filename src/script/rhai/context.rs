@@ -300,7 +300,7 @@ fn objects(engine: &mut Engine, index: &Arc<Index>) {
         let class = held.0.0.class();
         match own.find(Kind::Class, class, name) {
             Some(function) if host::is_property(function) => {
-                bind::call(function, Some(Dynamic::from(held.clone())), &mut [])
+                bind::call(function, Some(Dynamic::from(held.clone())), &mut [], None)
             }
             _ => {
                 let names = own.names(Kind::Class, class).into_iter();

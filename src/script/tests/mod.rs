@@ -4,6 +4,7 @@ mod leaks;
 mod panics;
 mod sessions;
 mod stdlib;
+mod stories;
 mod uses;
 pub(crate) mod world;
 

@@ -102,6 +102,7 @@ impl Plane {
             ports: Arc::new(ports(chrono::Utc::now(), Keys::default())),
             limits: Limits::default(),
             open: false,
+            stories: None,
         };
         let makers: [&dyn FormatMaker; 3] = [&Maker("json"), &Maker("xml"), &Maker("soap")];
         let shared = Arc::new(Shared::new(

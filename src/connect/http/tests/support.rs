@@ -238,6 +238,7 @@ impl TestServer {
             ports,
             limits: call_limits,
             open: false,
+            stories: None,
         };
         let makers: [&dyn FormatMaker; 3] = [&Maker("json"), &Maker("xml"), &Maker("soap")];
         let fallback = Fallback::new(&makers).unwrap();
