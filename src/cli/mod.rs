@@ -5,10 +5,12 @@ mod args;
 mod check;
 mod client;
 mod config;
+mod dev;
 mod doctor;
 mod explain;
 mod init;
 mod job;
+mod keyboard;
 mod last;
 mod objects;
 mod out;
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
 
 fn run(global: &Global, command: Command, out: Out) -> Ended {
     match command {
-        Command::Dev => server::dev(global),
+        Command::Dev => server::dev(global, out),
         Command::Start => server::start(global),
         Command::Stop => server::stop(global, out),
         Command::Status => server::status(global, out),

@@ -8,22 +8,42 @@ use serde_json::{Value as Json, json};
 use crate::base::{Code, Fault};
 use crate::cli::args::Global;
 use crate::cli::client::{Client, data_dir};
+use crate::cli::dev;
+use crate::cli::keyboard::Keyboard;
 use crate::cli::out::{Out, cell, notice};
 use crate::cli::{DONE, Ended};
 use crate::config::{Environment, Project};
-use crate::server::{Mode, Server};
+use crate::server::{Mode, Server, Signals};
 
 /// Runs the project for development.
-pub(super) fn dev(global: &Global) -> Ended {
-    serve(global, Mode::Dev)
+pub(super) fn dev(global: &Global, out: Out) -> Ended {
+    run(global, Mode::Dev, async |server: Server| {
+        // Before the terminal is set otherwise: none of them may end the process without putting it back.
+        let signals = Signals::listen()?;
+        let terminal = if out.json { None } else { Keyboard::attach()? };
+        let keys = terminal.as_ref().map(|_| dev::KEYS);
+        notice(&server.greeting(keys));
+        let console = server.console();
+        let serving = server.run_until_stopped(signals);
+        let answering = dev::answer(&console, &global.project, terminal, out);
+        tokio::select! {
+            () = serving => Ok(()),
+            never = answering => match never {},
+        }
+    })
 }
 
 /// Runs the server in the foreground.
 pub(super) fn start(global: &Global) -> Ended {
-    serve(global, Mode::Start)
+    run(global, Mode::Start, async |server: Server| {
+        let signals = Signals::listen()?;
+        notice(&server.greeting(None));
+        server.run_until_stopped(signals).await;
+        Ok(())
+    })
 }
 
-fn serve(global: &Global, mode: Mode) -> Ended {
+fn run(global: &Global, mode: Mode, serve: impl AsyncFnOnce(Server) -> Result<(), Fault>) -> Ended {
     let project = Project::open(&global.project)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -33,8 +53,7 @@ fn serve(global: &Global, mode: Mode) -> Ended {
         .map_err(|error| Fault::new(Code::Internal, format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
         let server = Server::start(mode, project, Environment::of_process()).await?;
-        notice(&server.greeting());
-        server.run_until_stopped().await
+        serve(server).await
     })?;
     // Whatever is left holds nothing that must be finished.
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -16,6 +16,15 @@ impl Environment {
         Self(std::env::vars().collect())
     }
 
+    /// Returns the file of the program that runs, or what has taken its place since it was started.
+    pub fn program() -> std::io::Result<PathBuf> {
+        let program = std::env::current_exe()?;
+        let replaced = program
+            .to_str()
+            .and_then(|path| path.strip_suffix(" (deleted)"));
+        Ok(replaced.map_or_else(|| program.clone(), PathBuf::from))
+    }
+
     /// Makes an environment of given variables, for tests.
     pub fn of(pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         Self(

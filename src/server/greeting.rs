@@ -4,8 +4,8 @@ use crate::contract::Live;
 use crate::server::{Mode, Server};
 
 impl Server {
-    /// Returns the lines that say what runs, where, and what to try.
-    pub fn greeting(&self) -> String {
+    /// Returns the lines that say what runs, where, and what to try. `keys` is what can be pressed, on a terminal.
+    pub fn greeting(&self, keys: Option<&str>) -> String {
         let parts = &self.parts;
         let project = parts.configuration.project.root();
         let mut lines = vec![format!(
@@ -31,20 +31,21 @@ impl Server {
                 .iter()
                 .map(|partner| format!("  partner    {partner}   (demo recordings)")),
         );
-        lines.push(format!("  watching   {}", self.watched()));
+        let (watched, how) = self.watched();
+        lines.push(format!("  watching   {watched}   {}", keys.unwrap_or(how)));
         lines.extend(self.degraded());
         lines.extend(self.curls());
         lines.join("\n")
     }
 
-    fn watched(&self) -> &'static str {
+    /// Returns what is watched, and what to do about the rest.
+    fn watched(&self) -> (&'static str, &'static str) {
+        let (stops, reads) = ("(Ctrl-C stops)", "(SIGHUP reads config/ again)");
         match (self.parts.config.deploy.watch, self.mode) {
-            (true, Mode::Dev) => "scripts/ pickup-dir/ config/   (Ctrl-C stops)",
-            (true, Mode::Start) => {
-                "scripts/ pickup-dir/ config/user/   (SIGHUP reads config/ again)"
-            }
-            (false, Mode::Dev) => "pickup-dir/ config/   (Ctrl-C stops)",
-            (false, Mode::Start) => "pickup-dir/ config/user/   (SIGHUP reads config/ again)",
+            (true, Mode::Dev) => ("scripts/ pickup-dir/ config/", stops),
+            (true, Mode::Start) => ("scripts/ pickup-dir/ config/user/", reads),
+            (false, Mode::Dev) => ("pickup-dir/ config/", stops),
+            (false, Mode::Start) => ("pickup-dir/ config/user/", reads),
         }
     }
 

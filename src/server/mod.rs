@@ -3,6 +3,7 @@
 //! Start-up goes from the bottom of the module order to its top; whatever fails, fails before the server says that
 //! it is ready. Shutdown goes the other way: load balancers are told first, running calls finish, then stores close.
 
+mod console;
 mod editor;
 mod file_watch;
 mod files;
@@ -24,8 +25,10 @@ use crate::contract::KeyValue;
 use crate::store::Store;
 use crate::tasks::Tasks;
 
+pub use console::Console;
 pub(crate) use file_watch::FileWatch;
 pub(crate) use start::check_ports;
+pub use stop::Signals;
 pub(crate) use validate::{configuration, validate};
 pub(crate) use variables::ServerVariables;
 

@@ -86,17 +86,27 @@ async fn apply(mode: Mode, configuration: &Configuration) -> Result<(), Faults> 
 }
 
 /// Reads `config/` again: after SIGHUP, and in `dev` after each save.
-pub(super) async fn reload(mode: Mode, parts: &Parts) {
-    reload_settings(&parts.settings, &parts.configuration.project);
-    if let Err(faults) = apply(mode, &parts.configuration).await {
-        report(&faults);
+///
+/// What is refused is logged; how many problems there are comes back.
+pub(super) async fn reload(mode: Mode, parts: &Parts) -> usize {
+    let refused = reload_settings(&parts.settings, &parts.configuration.project);
+    match apply(mode, &parts.configuration).await {
+        Ok(()) => refused,
+        Err(faults) => {
+            report(&faults);
+            refused + faults.0.len()
+        }
     }
 }
 
-/// Reads the scripts' own settings again.
-pub(super) fn reload_settings(settings: &UserSettings, project: &Project) {
-    if let Err(faults) = settings.reload(&project.config().join("user")) {
-        report(&faults);
+/// Reads the scripts' own settings again. What is refused is logged; how many problems there are comes back.
+pub(super) fn reload_settings(settings: &UserSettings, project: &Project) -> usize {
+    match settings.reload(&project.config().join("user")) {
+        Ok(()) => 0,
+        Err(faults) => {
+            report(&faults);
+            faults.0.len()
+        }
     }
 }
 
@@ -115,7 +125,9 @@ pub(super) fn watch(mode: Mode, parts: &Arc<Parts>, tasks: &Tasks) -> Result<(),
                     reload(mode, &parts).await;
                     editor::refresh(&parts).await;
                 }
-                Mode::Start => reload_settings(&parts.settings, &parts.configuration.project),
+                Mode::Start => {
+                    reload_settings(&parts.settings, &parts.configuration.project);
+                }
             }
         }
     });

@@ -11,22 +11,38 @@ use crate::server::{Mode, Server, files, objects};
 /// How long load balancers have to see that this server drains before it stops accepting.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// The signals that a server answers. From when they are listened for, none of them ends the process by itself.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens for them.
+    pub fn listen() -> Result<Self, Fault> {
+        Ok(Self {
+            terminate: listen_for(SignalKind::terminate())?,
+            interrupt: listen_for(SignalKind::interrupt())?,
+            hangup: listen_for(SignalKind::hangup())?,
+        })
+    }
+}
+
 impl Server {
     /// Serves until SIGTERM, SIGINT or `kladka stop`, then drains. SIGHUP reads the configuration again.
-    pub async fn run_until_stopped(self) -> Result<(), Fault> {
-        let mut terminate = listen_for(SignalKind::terminate())?;
-        let mut interrupt = listen_for(SignalKind::interrupt())?;
-        let mut hangup = listen_for(SignalKind::hangup())?;
+    pub async fn run_until_stopped(self, mut signals: Signals) {
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
                 () = self.parts.stop.cancelled() => break,
-                _ = hangup.recv() => objects::reload(self.mode, &self.parts).await,
+                _ = signals.hangup.recv() => {
+                    objects::reload(self.mode, &self.parts).await;
+                }
             }
         }
-        self.drain(&mut interrupt).await;
-        Ok(())
+        self.drain(&mut signals.interrupt).await;
     }
 
     async fn drain(self, impatient: &mut Signal) {

@@ -1,6 +1,267 @@
 //! `kladka dev` as a person uses it: keys on a terminal, the last request beside its code, calls to paste.
 
-use crate::support::TestServer;
+use std::io::Write as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use crate::support::{Log, TestServer, binary, eventually, signal};
+
+/// A shell on a terminal of its own.
+struct Terminal {
+    shell: Child,
+    keys: ChildStdin,
+    screen: Log,
+}
+
+impl Terminal {
+    /// Runs a script in which `dev` stands for `kladka dev` in the project of a server that does not run.
+    fn open(server: &TestServer, script: &str) -> Self {
+        let kladka = binary().get_program().to_string_lossy().into_owned();
+        // Whatever ends it, the shell goes on.
+        let script = script.replace("dev", "$KLADKA dev");
+        let script = format!("trap : INT QUIT\nPATH=\"$PWD/tools:$PATH\"\n{script}");
+        server.write("script.sh", script);
+        let mut shell = Command::new("script")
+            .args(["-qec", "bash script.sh", "/dev/null"])
+            .current_dir(server.root())
+            .env("SHELL", "/bin/bash")
+            .env("KLADKA", kladka)
+            .env("KLADKA_LISTEN_SERVICES", "127.0.0.1:0")
+            .env("KLADKA_LISTEN_ADMIN", "127.0.0.1:0")
+            .env("KLADKA_DEV_PARTNER", "127.0.0.1:0")
+            .env("KLADKA_LIMITS_SCRIPT_CPU", "2s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            keys: shell.stdin.take().unwrap(),
+            screen: Log::of(shell.stdout.take().unwrap()),
+            shell,
+        }
+    }
+
+    fn press(&mut self, key: &str) {
+        self.keys.write_all(key.as_bytes()).unwrap();
+    }
+
+    /// Presses a key until it has been answered by one more line with `text`, and returns that line.
+    fn answer(&mut self, key: &str, text: &str) -> String {
+        let before = self.screen.count(text);
+        self.press(key);
+        eventually(&format!("{key:?} answers {text:?}"), || {
+            let lines = self.screen.lines();
+            let mut with = lines.into_iter().filter(|line| line.contains(text));
+            with.nth(before)
+        })
+    }
+
+    fn end(mut self) -> String {
+        let status = self.shell.wait().unwrap();
+        self.screen.wait_for_end();
+        let screen = self.screen.lines().join("\n");
+        assert!(status.success(), "{status}: {screen}");
+        screen
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.shell.kill().ok();
+        self.shell.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- screen\n{}", self.screen.lines().join("\n"));
+        }
+    }
+}
+
+const RATE: &str =
+    r#"curl -sS --noproxy '*' -H 'X-API-Key: demo-1' -d '{"year":2013,"month":9,"day":3}'"#;
+
+fn shell(command: &str) -> String {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    let (out, err) = (output.stdout, output.stderr);
+    assert!(
+        output.status.success(),
+        "{command}: {}",
+        String::from_utf8_lossy(&err)
+    );
+    String::from_utf8(out).unwrap()
+}
+
+/// Waits until the job has filled the cache.
+fn filled(server: &TestServer) -> String {
+    let call = format!("{RATE} {}/client1/get-rate", server.endpoint("services"));
+    eventually("the cache is filled", || {
+        shell(&call).contains("1.22").then_some(())
+    });
+    call
+}
+
+fn pid(server: &TestServer) -> u32 {
+    let status = server.kladka(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    u32::try_from(status["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// Returns what `stty -g` said before and after.
+fn modes(server: &TestServer) -> (String, String) {
+    (server.read("before"), server.read("after"))
+}
+
+const AROUND: &str = "stty -g > before\ndev\necho \"ended with $?\"\nstty -g > after";
+
+#[test]
+fn each_key_does_what_it_says_and_the_terminal_is_as_before() {
+    let server = TestServer::project("rates");
+    server.write("tools/xdg-open", "#!/bin/sh\necho \"$1\" > opened\n");
+    shell(&format!(
+        "chmod +x {}/tools/xdg-open",
+        server.root().display()
+    ));
+    let mut terminal = Terminal::open(&server, AROUND);
+    let watching = terminal.screen.wait("  watching ");
+    let keys = "q quit · r reload · t run tests · o open admin · l last request · ? help";
+    assert!(watching.contains(keys), "{watching}");
+    assert!(!watching.contains("Ctrl-C stops"), "{watching}");
+    let call = filled(&server);
+
+    terminal.answer("?", "the admin port's page");
+    terminal.answer(
+        "l",
+        "← kvdb.get(\"linuxjournal:rates:2013:09:03\") → \"1.22\"",
+    );
+    terminal.answer("r", "Reloaded in");
+    terminal.answer("o", "Opened http://127.0.0.1:");
+    assert!(server.read("opened").starts_with(&server.endpoint("admin")));
+
+    // The server answers while the tests run.
+    terminal.answer("t", "Running the tests");
+    assert!(shell(&call).contains("1.22"));
+    eventually("the tests ran", || {
+        (terminal.screen.count("all passed") > 0).then_some(())
+    });
+    // Arrows and letters without a meaning do nothing, and nothing of it is shown.
+    terminal.press("\x1b[Ax");
+
+    let path = "scripts/linuxjournal/get_rate.lua";
+    let good = server.read(path);
+    server.write(path, good.replace("ctx.kvdb:get(", "ctx.kvdb:get(("));
+    terminal.answer("r", "problem in scripts");
+    server.write(path, &good);
+    terminal.answer("r", "2 services unchanged, config/ applied");
+
+    terminal.press("q");
+    let screen = terminal.end();
+    assert!(screen.contains("ended with 0"), "{screen}");
+    assert!(screen.contains("Stopped."), "{screen}");
+    assert!(!screen.contains("^[[A"), "{screen}");
+    let (before, after) = modes(&server);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn the_terminal_is_as_before_however_the_server_ends() {
+    for way in ["ctrl-c", "ctrl-\\", "signal", "stop", "busy"] {
+        let server = TestServer::project("blank");
+        let script = match way {
+            "busy" => AROUND.replace("dev\n", "KLADKA_LISTEN_SERVICES=127.0.0.1:1x dev\n"),
+            _ => AROUND.to_owned(),
+        };
+        let mut terminal = Terminal::open(&server, &script);
+        if way != "busy" {
+            terminal.screen.wait("? help");
+        }
+        match way {
+            "ctrl-c" => terminal.press("\x03"),
+            "ctrl-\\" => terminal.press("\x1c"),
+            "signal" => signal(pid(&server), "TERM"),
+            "stop" => assert_eq!(server.kladka(&["stop"]).code, 0),
+            _ => {}
+        }
+        let screen = terminal.end();
+        let code = if way == "busy" {
+            "ended with 4"
+        } else {
+            "ended with 0"
+        };
+        assert!(screen.contains(code), "{way}: {screen}");
+        let (before, after) = modes(&server);
+        assert_eq!(before, after, "{way}");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_the_server() {
+    let server = TestServer::project("blank");
+    let terminal = Terminal::open(&server, AROUND);
+    terminal.screen.wait("? help");
+    let endpoints = server.root().join("data/endpoints.json");
+    assert!(endpoints.exists());
+    drop(terminal);
+    eventually("the server has ended", || {
+        (!endpoints.exists()).then_some(())
+    });
+}
+
+#[test]
+fn suspended_it_gives_the_terminal_back_and_takes_it_again() {
+    let server = TestServer::project("blank");
+    let script =
+        "set -m\nstty -g > before\ndev\nstty -g > suspended\necho gone\nfg\nstty -g > after";
+    let mut terminal = Terminal::open(&server, script);
+    terminal.screen.wait("? help");
+    let stat = format!("/proc/{}/stat", pid(&server));
+    let stands_still = || std::fs::read_to_string(&stat).unwrap().contains(") T ");
+    terminal.answer("?", "Ctrl-Z");
+    terminal.press("\x1a");
+    terminal.screen.wait("gone");
+    eventually("it goes on", || (!stands_still()).then_some(()));
+    terminal.answer("?", "Ctrl-Z");
+    terminal.press("q");
+    terminal.end();
+    let (before, after) = modes(&server);
+    assert_eq!(before, after);
+    assert_eq!(before, server.read("suspended"));
+}
+
+#[test]
+fn in_the_background_it_leaves_the_terminal_alone() {
+    let server = TestServer::project("blank");
+    let script = "set -m\nstty -g > before\ndev &\nread line\nstty -g > after\nkill %1\nwait";
+    let mut terminal = Terminal::open(&server, script);
+    let watching = terminal.screen.wait("  watching ");
+    assert!(watching.contains("(Ctrl-C stops)"), "{watching}");
+    terminal.press("q\n");
+    terminal.screen.wait("Stopped.");
+    terminal.end();
+    let (before, after) = modes(&server);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn without_a_terminal_there_are_no_keys_and_nothing_is_read() {
+    let server = TestServer::project("blank");
+    // The shell's own input is the server's; what is left of it comes out at the end.
+    let script = format!(
+        "printf 'q\\nleft\\n' | ( {} dev --project {} 2>log & server=$!
+         until grep -q 'watching' log; do read -t 0.05 x < /dev/null; done
+         kill $server; wait $server; cat )",
+        binary().get_program().to_string_lossy(),
+        server.root().display(),
+    );
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(server.root())
+        .env("KLADKA_LISTEN_SERVICES", "127.0.0.1:0")
+        .env("KLADKA_LISTEN_ADMIN", "127.0.0.1:0")
+        .env("KLADKA_DEV_PARTNER", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "q\nleft\n");
+    let log = server.read("log");
+    assert!(log.contains("(Ctrl-C stops)"), "{log}");
+    assert!(!log.contains("? help") && !log.contains('\x1b'), "{log}");
+}
 
 const CARD: &str = r#"service(#{ name: "card", input: ["pin:text!", "month:int"] });
 
