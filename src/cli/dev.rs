@@ -27,6 +27,7 @@ const HELP: &str = "Keys:
   r        reload scripts, objects and settings now
   t        run the tests of the project
   l        show the last request beside the code it hit
+  c        show calls to try again
   o        open the admin port's page in a browser
   q        stop: finish what runs, then end (also Ctrl-C)
   Ctrl-Z   suspend, `fg` goes on";
@@ -112,6 +113,14 @@ impl Keys<'_> {
                 Json::Null => "No message has reached a service yet.".to_owned(),
                 story => last::text(&story),
             })),
+            b'c' => {
+                let curls = self.console.curls().join("\n");
+                notice(if curls.is_empty() {
+                    "There is no channel to try."
+                } else {
+                    &curls
+                });
+            }
             b'?' | b'h' => notice(HELP),
             _ => {}
         }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::admin::Parts;
 use crate::base::Fault;
 use crate::deploy::{Origin, Which};
-use crate::server::{Mode, Server, editor, objects};
+use crate::server::{Mode, Server, curls, editor, objects};
 
 /// A running server as its terminal sees it.
 #[derive(Clone)]
@@ -45,6 +45,11 @@ impl Console {
     /// Returns what happened to the last message; nothing when there was none.
     pub fn last(&self) -> Result<Json, Fault> {
         self.parts.last(None)
+    }
+
+    /// Returns calls to try.
+    pub fn curls(&self) -> Vec<String> {
+        curls::all(&self.parts)
     }
 
     /// Returns the page for people on the admin port.

@@ -1,7 +1,7 @@
 //! What a person reads when a server is ready.
 
 use crate::contract::Live;
-use crate::server::{Mode, Server};
+use crate::server::{Mode, Server, curls};
 
 impl Server {
     /// Returns the lines that say what runs, where, and what to try. `keys` is what can be pressed, on a terminal.
@@ -34,7 +34,9 @@ impl Server {
         let (watched, how) = self.watched();
         lines.push(format!("  watching   {watched}   {}", keys.unwrap_or(how)));
         lines.extend(self.degraded());
-        lines.extend(self.curls());
+        if self.mode == Mode::Dev {
+            lines.extend(curls::all(parts));
+        }
         lines.join("\n")
     }
 
@@ -79,33 +81,6 @@ impl Server {
         troubles
             .map(|trouble| format!("  degraded   {}: {}", trouble.object, trouble.fault))
             .collect()
-    }
-
-    /// Returns calls to try: in `dev` the channels' demo credentials are known.
-    fn curls(&self) -> Vec<String> {
-        let live = self.parts.configuration.runtime.live();
-        let scenario = live
-            .objects
-            .keys()
-            .filter(|id| id.name.as_str().ends_with(".get-rate"))
-            .count()
-            >= 3;
-        if self.mode != Mode::Dev || !scenario {
-            return Vec::new();
-        }
-        let at = &self.parts.endpoints.services;
-        vec![
-            "Try:".to_owned(),
-            format!(
-                "  curl -H 'X-API-Key: demo-1' {at}/client1/get-rate -d '{{\"year\":2013,\"month\":9,\"day\":3}}'"
-            ),
-            format!(
-                "  curl -u client2:demo-2 {at}/client2/get-rate -d '<request><year>2013</year><month>9</month><day>3</day></request>'"
-            ),
-            format!(
-                "  curl -H 'SOAPAction: get-rates' {at}/client3/get-rate -d @docs/get-rates.soap.xml"
-            ),
-        ]
     }
 }
 

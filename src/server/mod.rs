@@ -4,6 +4,8 @@
 //! it is ready. Shutdown goes the other way: load balancers are told first, running calls finish, then stores close.
 
 mod console;
+mod curls;
+mod shell;
 mod editor;
 mod file_watch;
 mod files;

@@ -67,6 +67,25 @@ impl Client {
         })
     }
 
+    /// Makes a client of a channel; nothing of one whose format has no client here.
+    pub(super) fn of(channel: &LiveObject) -> Option<Self> {
+        let plan = Arc::clone(&channel.route.as_ref()?.plan);
+        let options = options(channel);
+        let older = options.soap.version.iter().any(|version| version == "1.1");
+        let exposure = match plan.format.name() {
+            "json" => Exposure::Json,
+            "xml" => Exposure::Xml,
+            "soap" if older => Exposure::Soap11,
+            "soap" => Exposure::Soap12,
+            _ => return None,
+        };
+        Some(Self {
+            exposure,
+            options,
+            plan,
+        })
+    }
+
     /// Returns the route of its messages.
     pub(super) fn route(&self, project: &Project) -> Route {
         Route::new(Arc::clone(&self.plan), true, &project.registry)

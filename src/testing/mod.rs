@@ -10,6 +10,7 @@ mod cases;
 mod client;
 mod compare;
 mod covered;
+mod example;
 mod find;
 mod golden;
 mod junit;
@@ -26,6 +27,7 @@ mod wanted;
 
 use crate::contract::HostFn;
 
+pub(crate) use example::{first_input, request};
 pub(crate) use golden::Golden;
 pub(crate) use project::{objects, wanted};
 pub(crate) use run::{Selection, run};

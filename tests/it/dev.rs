@@ -130,6 +130,7 @@ fn each_key_does_what_it_says_and_the_terminal_is_as_before() {
         "l",
         "← kvdb.get(\"linuxjournal:rates:2013:09:03\") → \"1.22\"",
     );
+    terminal.answer("c", "-d @docs/get-rates.soap.xml");
     terminal.answer("r", "Reloaded in");
     terminal.answer("o", "Opened http://127.0.0.1:");
     assert!(server.read("opened").starts_with(&server.endpoint("admin")));
@@ -244,7 +245,7 @@ fn without_a_terminal_there_are_no_keys_and_nothing_is_read() {
     // The shell's own input is the server's; what is left of it comes out at the end.
     let script = format!(
         "printf 'q\\nleft\\n' | ( {} dev --project {} 2>log & server=$!
-         until grep -q 'watching' log; do read -t 0.05 x < /dev/null; done
+         until grep -q 'watching' log || ! kill -0 $server; do read -t 0.05 x < /dev/null; done
          kill $server; wait $server; cat )",
         binary().get_program().to_string_lossy(),
         server.root().display(),
@@ -261,6 +262,160 @@ fn without_a_terminal_there_are_no_keys_and_nothing_is_read() {
     let log = server.read("log");
     assert!(log.contains("(Ctrl-C stops)"), "{log}");
     assert!(!log.contains("? help") && !log.contains('\x1b'), "{log}");
+}
+
+/// Returns the calls that the greeting shows.
+fn curls(server: &TestServer) -> Vec<String> {
+    server.log().wait("  curl ");
+    // They come in one piece with what follows.
+    server.kladka(&["status"]);
+    let lines = server.log().lines();
+    let lines = lines.iter().map(|line| line.trim());
+    lines
+        .filter(|line| line.starts_with("curl "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_call_to_try_works_in_every_template() {
+    for lang in ["lua", "rhai"] {
+        let server = TestServer::project_in("rates", lang).start();
+        filled(&server);
+        let curls = curls(&server);
+        let at = server.endpoint("services");
+        assert_eq!(
+            curls[..2],
+            [
+                format!(
+                    "curl -H 'X-API-Key: demo-1' {at}/client1/get-rate -d '{{\"year\":2013,\"month\":9,\"day\":3}}'"
+                ),
+                format!(
+                    "curl -u client2:demo-2 {at}/client2/get-rate -d '<request><year>2013</year><month>9</month><day>3</day></request>'"
+                ),
+            ]
+        );
+        assert_eq!(curls.len(), 3);
+        for curl in curls {
+            let said = shell(&format!("{curl} -sS --fail-with-body --noproxy '*'"));
+            assert!(said.contains("1.22"), "{lang}: {curl}: {said}");
+        }
+    }
+    let server = TestServer::project("blank").start();
+    server.log().wait("watching");
+    assert_eq!(server.log().count("curl"), 0);
+}
+
+const ECHO: &str = r#"return {
+  service { name = "echo", input = { "id:int(100..)", "kind:enum(b|a)", "note:text(..40)?", "when:date?" }, handle = function(ctx)
+    ctx.response.payload = ctx.request.input
+  end },
+  service { name = "rows", handle = function(ctx)
+    ctx.response.payload = ctx.request.input
+  end },
+  service { name = "items", models = { Item = { "code:text(..3)", "n:int" } }, input = { "items:Item[]" }, handle = function(ctx)
+    ctx.response.payload = { n = ctx.request.input.items[1].n }
+  end },
+}"#;
+
+/// What a channel has beside its name and service, the service, and what the answer holds.
+const CHANNELS: &[(&str, &str, &str)] = &[
+    (
+        "http: { path: '/a/{id}', methods: [GET] }, format: json, security: none",
+        "echo",
+        "\"when\":\"2013-09-03\"",
+    ),
+    (
+        "http: { path: /b }, format: json, strict: true, security: none",
+        "echo",
+        "\"id\":100",
+    ),
+    (
+        "http: { path: /c }, format: form, security: none",
+        "echo",
+        "\"kind\":\"b\"",
+    ),
+    (
+        "http: { path: /d, methods: [PUT] }, format: xml, strict: true, security: basic",
+        "echo",
+        "<kind>b</kind>",
+    ),
+    (
+        "http: { path: /e }, format: soap, soap: { version: ['1.2'], action: do-it, operation: doIt }, security: wss",
+        "echo",
+        "<id>100</id>",
+    ),
+    (
+        "http: { path: /f }, format: soap, strict: true, soap: { action: do-it, operation: doIt }, security: none",
+        "echo",
+        "<id>100</id>",
+    ),
+    (
+        "http: { path: /j }, format: soap, soap: { operation: doIt }, security: none",
+        "echo",
+        "<id>100</id>",
+    ),
+    (
+        "http: { path: /g }, format: csv, strict: true, security: none",
+        "rows",
+        "name\r\nvalue",
+    ),
+    (
+        "http: { path: /h }, format: csv, security: none",
+        "items",
+        "n\r\n1",
+    ),
+    (
+        "http: { path: /i }, format: raw, security: none",
+        "rows",
+        "text",
+    ),
+];
+
+#[test]
+fn every_call_to_try_works_whatever_the_channel() {
+    for (channel, service, wanted) in CHANNELS {
+        let server = TestServer::project("blank");
+        server.write("scripts/echo.lua", ECHO);
+        server.write("config/objects.yaml", format!(
+            "version: 1\nsecurity:\n  - {{ name: basic, type: basic, username: \"o'neil\", password: '${{env.PASS_WORD}}' }}\n  - {{ name: wss, type: wss, username: a<b, password: demo-3, passwords: [text], allow_plain: true }}\nchannels:\n  - {{ name: c, service: {service}, {channel} }}\n"
+        ));
+        let server = server.with("PASS_WORD", "a b$c").start();
+        let curls = curls(&server);
+        assert_eq!(curls.len(), 1, "{curls:?}");
+        let said = shell(&format!(
+            "PASS_WORD='a b$c'; {} -sS --fail-with-body --noproxy '*'",
+            curls[0]
+        ));
+        assert!(said.contains(wanted), "{curls:?}: {said}");
+    }
+}
+
+#[test]
+fn the_input_of_a_call_is_that_of_the_first_case_with_an_answer() {
+    let server = TestServer::project("blank");
+    server.write("scripts/echo.lua", ECHO);
+    server.write("tests/echo.cases.yaml", "service: echo\ncases:\n  - { name: bad, input: { id: x }, error: { code: KL-I101 } }\n  - { name: good, input: { id: 123, kind: a, note: \"it's\" }, output: {} }\n");
+    server.write("config/objects.yaml", "version: 1\nchannels:\n  - { name: c, service: echo, http: { path: /c }, format: json, security: none }\n");
+    let server = server.start();
+    let curls = curls(&server);
+    assert!(
+        curls[0].ends_with(r#" -d '{"id":123,"kind":"a","note":"it'\''s"}'"#),
+        "{curls:?}"
+    );
+    assert!(shell(&format!("{} -sS --noproxy '*'", curls[0])).contains("it's"));
+}
+
+#[test]
+fn what_no_call_can_show_is_not_shown() {
+    let server = TestServer::project("blank");
+    server.write("scripts/echo.lua", ECHO);
+    server.write("config/objects.yaml", "version: 1\nsecurity:\n  - { name: key, type: api_key, key: very-own }\n  - { name: wss, type: wss, username: a, password: demo-3 }\nchannels:\n  - { name: digest, service: echo, http: { path: /a }, format: soap, security: wss }\n  - { name: key, service: rows, http: { path: /b }, format: csv, security: key }\n  - { name: off, service: rows, http: { path: /c }, format: csv, security: none, enabled: false }\n  - { name: list, service: echo, http: { path: /d }, format: csv, security: none }\n  - { name: text, service: echo, http: { path: /e }, format: raw, security: none }\n");
+    let server = server.start();
+    let curls = curls(&server);
+    assert_eq!(curls.len(), 1, "{curls:?}");
+    assert!(curls[0].contains("\"X-API-Key: $KEY\""), "{curls:?}");
+    assert_eq!(server.log().count("very-own"), 0);
 }
 
 const CARD: &str = r#"service(#{ name: "card", input: ["pin:text!", "month:int"] });
