@@ -184,7 +184,12 @@ impl Spent {
     /// Counts one more value; tells whether there is room for it.
     pub(super) fn one_more(&mut self) -> bool {
         self.nodes += 1;
-        self.nodes <= MAX_NODES && self.bytes <= MAX_BYTES
+        !self.is_over()
+    }
+
+    /// Tells whether it is more than one conversion may take.
+    pub(super) fn is_over(self) -> bool {
+        self.nodes > MAX_NODES || self.bytes > MAX_BYTES
     }
 }
 
@@ -288,7 +293,12 @@ impl<'a> Reader<'a> {
     fn table(&mut self, table: &mlua::Table) -> Result<Value, Fault> {
         if let Some((lua, bridge)) = self.plain.take_if(|_| self.around.is_empty()) {
             let read = raw::read(lua, bridge, table, &mut self.spent);
-            let read = read.map_or_else(|| self.table(table), Ok);
+            let read = match read {
+                Some(value) => Ok(value),
+                // Going over it again would only take as long again.
+                None if self.spent.is_over() => Err(too_large(&self.whole(), "too large")),
+                None => self.table(table),
+            };
             self.plain = Some((lua, bridge));
             return read;
         }

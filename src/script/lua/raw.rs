@@ -35,7 +35,7 @@ const WRITE_DEPTH: usize = 2 * MAX_DEPTH;
 const ROOM: c_int = 3 * 128 + 20;
 const _: () = assert!(WRITE_DEPTH == 128);
 
-/// Reads a table that holds plain data; `None` when it holds anything else.
+/// Reads a table that holds plain data; `None` when it holds anything else, or more than `spent` leaves.
 pub(super) fn read(lua: &Lua, bridge: &Bridge, table: &Table, spent: &mut Spent) -> Option<Value> {
     let (mut found, mut now) = (None, *spent);
     // SAFETY: see above; the walk leaves the stack as it was.
@@ -54,7 +54,7 @@ pub(super) fn read(lua: &Lua, bridge: &Bridge, table: &Table, spent: &mut Spent)
         })
     };
     let found = walked.ok().and(found);
-    if found.is_some() {
+    if found.is_some() || now.is_over() {
         *spent = now;
     }
     found
