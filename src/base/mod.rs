@@ -31,7 +31,7 @@ pub use name::{ObjectName, ServiceName, closest, shortened, with_article};
 pub use outline::{Access, Function, Literal, Node, Outline, Signature, Span, Word};
 pub use place::{Place, Snippet};
 pub use secret::Secret;
-pub use story::{End, Opening, Step, Stories, Story, Teller, Telling};
+pub use story::{End, Opening, Step, Stories, Story, Teller, Telling, Texts};
 pub use units::{ByteSize, Millis};
 pub use uses::{Capabilities, FAMILIES, Grant, Use};
 pub use value::{Handle, Object, Value};

@@ -3,13 +3,14 @@
 //! A story is told while the message is handled; the last few are kept. Secrets do not enter it. `start` keeps none:
 //! there is nobody to tell them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{Cid, Fault, Place, ServiceName, Value, Veil};
+use crate::base::{Cid, Fault, Place, ServiceName, Value, Veil, shortened};
 
 /// How many stories are kept.
 const KEPT: usize = 20;
@@ -61,9 +62,24 @@ struct Told {
     steps: Vec<Step>,
     /// How many steps more there were.
     more: usize,
-    /// The texts of the scripts that ran, by path.
-    sources: BTreeMap<String, Arc<str>>,
+    sources: Sources,
     end: Option<End>,
+}
+
+/// Texts of files.
+pub trait Texts: Send + Sync {
+    /// Returns the text of a file by its path.
+    fn text(&self, path: &str) -> Option<&str>;
+}
+
+/// What the scripts that ran are read from: one for each deployment they came with.
+#[derive(Default)]
+struct Sources(Vec<Arc<dyn Texts>>);
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sources", self.0.len())
+    }
 }
 
 /// A host call.
@@ -103,10 +119,7 @@ pub struct End {
 impl Stories {
     /// Begins a story.
     pub fn begin(&self, mut opening: Opening) -> Teller {
-        if let Some((at, _)) = opening.input.char_indices().nth(INPUT) {
-            opening.input.truncate(at);
-            opening.input.push('…');
-        }
+        opening.input = shortened(&opening.input, INPUT);
         let story = Arc::new(Story {
             opening,
             started: Instant::now(),
@@ -191,13 +204,11 @@ impl Story {
         })
     }
 
-    /// Keeps the texts of files.
-    pub fn keep_sources<'a>(&self, texts: impl Iterator<Item = (&'a str, &'a str)>) {
-        let mut told = self.told();
-        for (path, text) in texts {
-            if !told.sources.contains_key(path) {
-                told.sources.insert(path.to_owned(), text.into());
-            }
+    /// Keeps what the scripts that run are read from.
+    pub fn keep_sources(&self, texts: Arc<dyn Texts>) {
+        let kept = &mut self.told().sources.0;
+        if !kept.iter().any(|own| Arc::ptr_eq(own, &texts)) {
+            kept.push(texts);
         }
     }
 
@@ -208,8 +219,10 @@ impl Story {
     }
 
     /// Returns the text of a file that a step stands in.
-    pub fn source(&self, path: &str) -> Option<Arc<str>> {
-        self.told().sources.get(path).map(Arc::clone)
+    pub fn source(&self, path: &str) -> Option<String> {
+        let told = self.told();
+        let text = told.sources.0.iter().find_map(|texts| texts.text(path));
+        text.map(str::to_owned)
     }
 
     /// Returns its end, if it has ended.

@@ -168,17 +168,8 @@ impl Services for Offers {
 
 /// Declares a service of which only the name is known: the server itself binds and checks.
 pub(super) fn declaration(name: &str) -> Option<Arc<Declaration>> {
-    Some(Arc::new(Declaration {
-        name: ServiceName::new(name)?,
-        doc: String::new(),
-        input: None,
-        output: None,
-        timeout: None,
-        cpu: None,
-        uses: None,
-        place: Place::new("", 0, 0),
-        language: "",
-    }))
+    let name = ServiceName::new(name)?;
+    Some(Arc::new(Declaration::bare(name, Place::new("", 0, 0), "")))
 }
 
 /// One service of the server.

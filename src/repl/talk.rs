@@ -72,17 +72,8 @@ impl Talk {
     pub(crate) async fn begin(start: Start) -> Result<Self, Faults> {
         let world = World::read(&start.directory, start.remote.as_ref(), None).await?;
         let nameless = || Fault::new(Code::Internal, "a REPL has no name");
-        let declaration = Declaration {
-            name: ServiceName::new(PATH).ok_or_else(nameless)?,
-            doc: String::new(),
-            input: None,
-            output: None,
-            timeout: None,
-            cpu: None,
-            uses: None,
-            place: Place::new(PATH, 0, 0),
-            language: "",
-        };
+        let name = ServiceName::new(PATH).ok_or_else(nameless)?;
+        let declaration = Declaration::bare(name, Place::new(PATH, 0, 0), "");
         let mut talk = Self {
             language: start.language.unwrap_or_else(|| usual(&world)),
             start,

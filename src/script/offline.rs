@@ -1,11 +1,8 @@
 //! The ports of a file that is only tried: nothing can be reached while its top level runs.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use tokio::sync::Semaphore;
 
 use crate::base::{
     BoxFuture, Caller, Cid, Code, Fault, Handle, Place, ServiceName, SystemClock, Value,
@@ -14,7 +11,7 @@ use crate::contract::{
     Call, Command, Connections, Core, Ctx, Declaration, Entry, KeyValue, Limits, Ports, Request,
     Running, Services, Settings,
 };
-use crate::script::host;
+use crate::script::program;
 
 struct Offline;
 
@@ -78,23 +75,14 @@ pub(crate) fn call(path: &str, language: &'static str) -> Option<Rc<Call>> {
         ports: Arc::new(ports),
         services: Arc::new(Offline),
     };
-    let service = Declaration {
-        name: ServiceName::new("loading")?,
-        doc: String::new(),
-        input: None,
-        output: None,
-        timeout: None,
-        cpu: None,
-        uses: None,
-        place: Place::new(path, 0, 0),
+    let service = Declaration::bare(
+        ServiceName::new("loading")?,
+        Place::new(path, 0, 0),
         language,
-    };
-    Some(Rc::new(Call {
-        core: Rc::new(Core::new(0)),
-        outgoing_turns: Semaphore::new(host::AT_ONCE),
+    );
+    Some(program::call(
+        &Rc::new(Core::new(0)),
         ctx,
-        service: Arc::new(service),
-        log_used: Cell::new(0),
-        outgoing_used: Cell::new(0),
-    }))
+        &Arc::new(service),
+    ))
 }

@@ -92,8 +92,7 @@ impl Drop for Observed<'_> {
     fn drop(&mut self) {
         let call = &self.running.call;
         if let Some(story) = &call.ctx.request.story {
-            let sources = self.program.set.by_path.iter();
-            story.keep_sources(sources.map(|(path, source)| (path.as_ref(), source.text.as_str())));
+            story.keep_sources(Arc::clone(&self.program.set) as _);
         }
         if call.core.long.is_none() {
             // There is no other place to run.
