@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::base::shortened;
 use crate::cli::out::{cell, local};
 
 /// The widest line of a script that notes stand beside; beside wider ones they move to the right.
@@ -143,9 +144,9 @@ fn note(story: &Json, group: &[&Json]) -> String {
         return String::new();
     };
     let result = match (last.get("fault"), last.get("result")) {
-        (Some(Json::String(fault)), _) => format!("✗ {}", short(fault, GIVEN + RETURNED)),
+        (Some(Json::String(fault)), _) => format!("✗ {}", shortened(fault, GIVEN + RETURNED)),
         (_, Some(Json::String(result))) if result.is_empty() => "ok".to_owned(),
-        (_, Some(Json::String(result))) => short(result, RETURNED),
+        (_, Some(Json::String(result))) => shortened(result, RETURNED),
         _ => "…".to_owned(),
     };
     let took: f64 = group
@@ -166,7 +167,7 @@ fn note(story: &Json, group: &[&Json]) -> String {
     let given = if given == "–" {
         String::new()
     } else {
-        short(&given, GIVEN)
+        shortened(&given, GIVEN)
     };
     format!("{call}({given}) → {result}{times}  {took:.1} ms{by}")
 }
@@ -186,11 +187,4 @@ fn list<'a>(document: &'a Json, field: &str) -> impl Iterator<Item = &'a Json> {
 
 fn numbered(line: &Json) -> Option<(u64, &str)> {
     Some((line.get(0)?.as_u64()?, line.get(1)?.as_str()?))
-}
-
-fn short(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
