@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{Map, Value};
+use crate::base::{Map, Value, shortened};
 
 /// What stands for something hidden.
 const MASK: &str = "***";
@@ -165,12 +165,8 @@ impl Veil {
     }
 
     fn text(&self, text: &str) -> String {
-        let whole = self.over(text);
-        match whole.char_indices().nth(TEXT) {
-            // In quotes what is cut is told from what ends so.
-            Some((at, _)) => quoted(&format!("{}…", whole.get(..at).unwrap_or_default())),
-            None => quoted(&whole),
-        }
+        // In quotes what is cut is told from what ends so.
+        quoted(&shortened(&self.over(text), TEXT))
     }
 }
 
