@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Fault, Outline, Texts};
+use crate::base::{Fault, Outline};
 use crate::contract::Service;
 
 /// A script language. One line in `kinds.rs`, one folder in `script/`.
@@ -76,11 +76,5 @@ impl SourceSet {
         let speaks = |path: &&String| endings.iter().any(|ending| path.ends_with(ending));
         let paths = self.by_module.get(name)?;
         self.by_path.get(paths.iter().find(speaks)?)
-    }
-}
-
-impl Texts for SourceSet {
-    fn text(&self, path: &str) -> Option<&str> {
-        Some(&self.by_path.get(path)?.text)
     }
 }

@@ -33,21 +33,6 @@ impl Declaration {
     /// The CPU budget that `cpu = "long"` stands for.
     pub const LONG_CPU: Millis = Millis::seconds(10);
 
-    /// Declares a name and no more: it takes and answers anything, within the usual budgets.
-    pub fn bare(name: ServiceName, place: Place, language: &'static str) -> Self {
-        Self {
-            name,
-            doc: String::new(),
-            input: None,
-            output: None,
-            timeout: None,
-            cpu: None,
-            uses: None,
-            place,
-            language,
-        }
-    }
-
     /// Tells whether its CPU budget is such that its calls must not run beside others.
     pub fn is_long(&self) -> bool {
         self.cpu.is_some_and(|cpu| cpu >= Self::LONG_CPU)

@@ -17,6 +17,7 @@ use crate::contract::{
 };
 use crate::kvdb::told;
 use crate::runtime::no_connection;
+use crate::script::bare;
 
 /// The way to a server.
 pub(crate) trait Remote: Send + Sync {
@@ -169,7 +170,7 @@ impl Services for Offers {
 /// Declares a service of which only the name is known: the server itself binds and checks.
 pub(super) fn declaration(name: &str) -> Option<Arc<Declaration>> {
     let name = ServiceName::new(name)?;
-    Some(Arc::new(Declaration::bare(name, Place::new("", 0, 0), "")))
+    Some(Arc::new(bare(name, Place::new("", 0, 0), "")))
 }
 
 /// One service of the server.

@@ -73,7 +73,7 @@ impl Talk {
         let world = World::read(&start.directory, start.remote.as_ref(), None).await?;
         let nameless = || Fault::new(Code::Internal, "a REPL has no name");
         let name = ServiceName::new(PATH).ok_or_else(nameless)?;
-        let declaration = Declaration::bare(name, Place::new(PATH, 0, 0), "");
+        let declaration = script::bare(name, Place::new(PATH, 0, 0), "");
         let mut talk = Self {
             language: start.language.unwrap_or_else(|| usual(&world)),
             start,

@@ -31,7 +31,7 @@ use crate::contract::Core;
 
 pub(crate) use api::{Api, Declares};
 pub(crate) use coverage::Coverage;
-pub(crate) use program::call;
+pub(crate) use program::{bare, call};
 pub(crate) use session::{Entry, Ground, Outcome, PATH, Session, Variable, show};
 
 /// Frees what a core keeps for services that no longer exist. Cheap; the core calls it after a deployment.

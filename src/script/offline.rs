@@ -8,8 +8,8 @@ use crate::base::{
     BoxFuture, Caller, Cid, Code, Fault, Handle, Place, ServiceName, SystemClock, Value,
 };
 use crate::contract::{
-    Call, Command, Connections, Core, Ctx, Declaration, Entry, KeyValue, Limits, Ports, Request,
-    Running, Services, Settings,
+    Call, Command, Connections, Core, Ctx, Entry, KeyValue, Limits, Ports, Request, Running,
+    Services, Settings,
 };
 use crate::script::program;
 
@@ -75,7 +75,7 @@ pub(crate) fn call(path: &str, language: &'static str) -> Option<Rc<Call>> {
         ports: Arc::new(ports),
         services: Arc::new(Offline),
     };
-    let service = Declaration::bare(
+    let service = program::bare(
         ServiceName::new("loading")?,
         Place::new(path, 0, 0),
         language,

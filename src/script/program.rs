@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Place, Value};
+use crate::base::{Code, Fault, LocalBoxFuture, Place, ServiceName, Value};
 use crate::contract::{
     Answer, Call, Core, Ctx, Declaration, Handover, Placement, Service, Source, SourceSet,
 };
@@ -66,6 +66,21 @@ impl Program {
             program: self,
             running: Running::observed(call, budget, Manners::Shared, measured),
         }
+    }
+}
+
+/// Declares a name and no more: it takes and answers anything, within the usual budgets.
+pub(crate) fn bare(name: ServiceName, place: Place, language: &'static str) -> Declaration {
+    Declaration {
+        name,
+        doc: String::new(),
+        input: None,
+        output: None,
+        timeout: None,
+        cpu: None,
+        uses: None,
+        place,
+        language,
     }
 }
 

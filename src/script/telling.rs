@@ -1,7 +1,7 @@
 //! Tells the story of a message: every host call that reaches something becomes a step of it.
 
-use crate::base::{Fault, Place, Step, Telling, Value, Veil};
-use crate::contract::{Args, Call, Effect, HostFn, Receiver, Type};
+use crate::base::{Fault, Place, Step, Telling, Texts, Value, Veil};
+use crate::contract::{Args, Call, Effect, HostFn, Receiver, SourceSet, Type};
 use crate::script::host;
 
 /// Begins a step, if the story of the call is told. Where it is not, as in `start`, this costs a look at a pointer.
@@ -69,4 +69,10 @@ fn given(function: &HostFn, args: &Args, veil: &Veil) -> String {
         })
     });
     given.collect::<Vec<_>>().join(", ")
+}
+
+impl Texts for SourceSet {
+    fn text(&self, path: &str) -> Option<&str> {
+        Some(&self.by_path.get(path)?.text)
+    }
 }
