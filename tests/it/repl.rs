@@ -514,7 +514,8 @@ impl Terminal {
                 "--quiet",
                 "--return",
                 "--command",
-                &command.join(" "),
+                // Some shells stay between and end with a signal of their own after an interrupt.
+                &format!("exec {}", command.join(" ")),
                 "/dev/null",
             ])
             .current_dir(server.root())
