@@ -8,6 +8,7 @@ use crate::script::context::unknown;
 use crate::script::rhai::bind::{Index, Kind};
 use crate::script::rhai::closure::Problem;
 use crate::script::rhai::object::Raised;
+use crate::script::rhai::own;
 
 /// What explains an error beside the error itself.
 pub(crate) struct Around<'a> {
@@ -144,7 +145,7 @@ impl<'a> Found<'a> {
                 EvalAltResult::ErrorInFunctionCall(called, source, inner, position) => {
                     note(*position, path, name);
                     path = if source.is_empty() { path } else { source };
-                    name = called;
+                    name = own::natural(called);
                     error = inner;
                 }
                 EvalAltResult::ErrorInModule(_, inner, _) => error = inner,

@@ -1,5 +1,6 @@
 //! The one interpreter of the process: which parts of the language there are, and its limits.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use rhai::packages::{
@@ -17,7 +18,7 @@ use crate::script::rhai::bind::{self, Index, Kind};
 use crate::script::rhai::module::{self, Resolver};
 use crate::script::rhai::object::Space;
 use crate::script::rhai::safe::{self, MAX_MEMBERS, MAX_TEXT};
-use crate::script::rhai::{closure, context, coverage, diagnostic, fiber, parallel};
+use crate::script::rhai::{closure, context, coverage, diagnostic, fiber, own, parallel};
 use crate::script::{Api, Coverage};
 
 /// How deep functions may call each other.
@@ -156,14 +157,17 @@ impl Interpreter {
     pub(crate) fn compile(&self, text: &str, path: &str) -> Result<AST, closure::Problem> {
         let mut ast = self.compiled(text)?;
         closure::check(&ast, &self.takers)?;
+        let mut text = Cow::Borrowed(text);
         if let Some(coverage) = &self.coverage {
-            let marked = coverage::marked(&ast, text, |line| coverage.mark(path, line));
+            let marked = coverage::marked(&ast, &text, |line| coverage.mark(path, line));
             if let Ok(telling) = self.compiled(&marked.text) {
                 let lines = marked.lines.iter();
                 lines.for_each(|line| coverage.note(path, *line, 0));
                 ast = telling;
+                text = Cow::Owned(marked.text);
             }
         }
+        let mut ast = own::apart(ast, path, || self.compiled(&text))?;
         ast.set_source(path);
         Ok(ast)
     }
@@ -218,9 +222,9 @@ fn limits(engine: &mut Engine) {
     reason = "it is not: the attribute says that it may change"
 )]
 fn stop_compiling(engine: &mut Engine, read: fn(Token) -> Token) {
-    engine.on_parse_token(move |token, _, _| {
+    engine.on_parse_token(move |token, position, _| {
         if fiber::step() {
-            return read(token);
+            return own::renamed(read(token), position);
         }
         Token::LexError(Box::new(LexError::ImproperSymbol(
             String::new(),

@@ -17,6 +17,7 @@ mod load;
 mod module;
 mod outline;
 mod object;
+mod own;
 mod parallel;
 mod safe;
 mod scan;

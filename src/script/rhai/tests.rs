@@ -55,6 +55,40 @@ fn handle(ctx) {
 "#;
 
 #[test]
+fn helpers_of_one_name_in_many_files_are_not_mixed_up() {
+    let helper = |answer: u32| {
+        format!(
+            "fn helper() {{ {answer} }}\nfn twice(x) {{ if x == 0 {{ throw \"odd\" }} 2 * x }}\n\
+             fn total() {{ let sum = 0; for i in 0..3 {{ sum += helper() + twice(helper()); }} sum }}\n\
+             fn fails() {{ twice(0) }}"
+        )
+    };
+    let service = "import \"a\" as a;\nimport \"b\" as b;\nservice(#{ name: \"t\" });\n\
+        fn helper() { 100 }\nfn handle(ctx) {\nlet own = helper() + helper();\n\
+        ctx.response.payload.r = [own, a::total(), b::total(), a::total(), helper(), a::helper(), \
+        [1, 2].map(|x| helper() + x), [1, 2].map(Fn(\"doubled\"))];\n\
+        if ctx.request.input.fail == true { b::fails() }\n}\nfn doubled(x) { 2 * x }";
+    on_core(async {
+        let world = World::new(&[
+            ("scripts/a.rhai", &helper(1)),
+            ("scripts/b.rhai", &helper(10)),
+            ("scripts/t.rhai", &service),
+        ]);
+        let answer = world.call("t", Value::Map(Map::new())).await.unwrap();
+        let map = answer.value.as_map().cloned().unwrap();
+        let list = crate::script::host::json::text(map.get("r").unwrap()).unwrap();
+        assert_eq!(&*list, "[200,9,90,9,100,1,[101,102],[2,4]]");
+        let mut input = Map::new();
+        input.set("fail", true);
+        let fault = world.call("t", Value::Map(input)).await.unwrap_err();
+        assert_eq!(fault.place().unwrap().to_string(), "scripts/b.rhai:2:27");
+        let block = fault.block();
+        let trace = "scripts/b.rhai:2 twice, scripts/b.rhai:4 fails, scripts/t.rhai:8 handle";
+        assert!(block.contains(trace), "{block}");
+    });
+}
+
+#[test]
 fn a_service_with_a_module_runs_and_declares_itself() {
     on_core(async {
         let files = [
