@@ -76,6 +76,28 @@ impl Index {
         self.by_kind.get(&kind)?.get(place)
     }
 
+    /// Returns the functions of a name, on all places.
+    fn all(&self, name: &str) -> Arc<[(Kind, &'static str, &'static HostFn)]> {
+        let kinds = self.by_kind.iter();
+        let places =
+            kinds.flat_map(|(kind, places)| places.iter().map(move |place| (*kind, place)));
+        let found = places.filter_map(|(kind, (place, names))| {
+            let function = names.get(name).copied()?;
+            Some((kind, *place, function))
+        });
+        found.collect()
+    }
+
+    fn no_function(&self, kind: Kind, place: &str, name: &str) -> Fault {
+        let shown = match (kind, place) {
+            (Kind::Ctx, "") => "ctx".to_owned(),
+            (Kind::Ctx, place) => format!("ctx.{place}"),
+            (Kind::Library | Kind::Class, place) => place.to_owned(),
+        };
+        let names = self.names(kind, place).into_iter();
+        unknown(&shown, name, names.flat_map(BTreeMap::keys).copied())
+    }
+
     /// Returns the places of a kind.
     pub(crate) fn places(&self, kind: Kind) -> impl Iterator<Item = &'static str> + '_ {
         let places = self.by_kind.get(&kind).into_iter();
@@ -104,9 +126,7 @@ impl Index {
 /// Registers all host functions.
 pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>) {
     let on_ctx = index.arities(|kind, place| kind == Kind::Ctx && place.is_empty());
-    register::<Root>(engine, index, &on_ctx, |_| {
-        (Kind::Ctx, "", "ctx".to_owned())
-    });
+    register::<Root>(engine, index, &on_ctx, |_| (Kind::Ctx, ""));
     functions_of_ctx(engine, index);
     let in_spaces = index.arities(|kind, place| kind != Kind::Class && !place.is_empty());
     register::<Space>(engine, index, &in_spaces, |space| {
@@ -114,12 +134,11 @@ pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>) {
             Receiver::Ctx => Kind::Ctx,
             Receiver::Library | Receiver::Method => Kind::Library,
         };
-        (kind, space.name, space.shown())
+        (kind, space.name)
     });
     let on_objects = index.arities(|kind, _| kind == Kind::Class);
     register::<Held>(engine, index, &on_objects, |held| {
-        let class = held.0.0.class();
-        (Kind::Class, class, class.to_owned())
+        (Kind::Class, held.0.0.class())
     });
 }
 
@@ -139,8 +158,7 @@ fn functions_of_ctx(engine: &mut Engine, index: &Arc<Index>) {
                 if let Some(first) = given.first_mut() {
                     **first = tried(&at, std::mem::take(*first))?;
                 }
-                call(function, Some(Dynamic::from(Root)), given, Some(&at))
-                    .map_err(|error| placed(error, &at))
+                call(function, None, given, Some(&at)).map_err(|error| placed(error, &at))
             };
             engine.register_raw_fn(name, types, call);
         }
@@ -196,32 +214,25 @@ fn register<T: Clone + Send + Sync + 'static>(
     engine: &mut Engine,
     index: &Arc<Index>,
     arities: &BTreeMap<&'static str, usize>,
-    locate: fn(&T) -> (Kind, &'static str, String),
+    locate: fn(&T) -> (Kind, &'static str),
 ) {
     for (name, most) in arities {
+        let all = index.all(name);
         for count in 0..=*most {
             let mut types = vec![TypeId::of::<T>()];
             types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
-            let (name, index) = (*name, Arc::clone(index));
+            let (name, index, found) = (*name, Arc::clone(index), Arc::clone(&all));
             let function = move |at: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
-                let receiver = args.first().map(|first| (*first).clone());
-                let place = receiver
-                    .as_ref()
-                    .and_then(|it| Some(locate(&*it.read_lock()?)));
-                let Some((kind, place, shown)) = place else {
+                let Some((receiver, given)) = args.split_first_mut() else {
                     return Err(raise(context::no_call(name)));
                 };
-                let found = index.find(kind, place, name);
-                let function = found.ok_or_else(|| {
-                    let names = index.names(kind, place).into_iter();
-                    raise(unknown(
-                        &shown,
-                        name,
-                        names.flat_map(BTreeMap::keys).copied(),
-                    ))
-                })?;
-                let given = args.get_mut(1..).unwrap_or_default();
-                call(function, receiver, given, Some(&at)).map_err(|error| placed(error, &at))
+                let place = receiver.read_lock::<T>().map(|own| locate(&own));
+                let (kind, place) = place.ok_or_else(|| raise(context::no_call(name)))?;
+                let function = found.iter().find(|it| (it.0, it.1) == (kind, place));
+                let function = function.ok_or_else(|| raise(index.no_function(kind, place, name)));
+                // A namespace is no argument.
+                let receiver = (kind == Kind::Class).then(|| receiver.clone());
+                call(function?.2, receiver, given, Some(&at)).map_err(|error| placed(error, &at))
             };
             engine.register_raw_fn(name, types, function);
         }

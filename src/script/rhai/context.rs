@@ -27,56 +27,76 @@ pub(crate) fn install(engine: &mut Engine, index: &Arc<Index>, tables: &[&'stati
     objects(engine, index);
 }
 
-/// Registers a type with its name and how its fields are read.
+/// Registers a type with its name and how its fields are read. Those of `known` have getters of their own: Rhai makes
+/// an error of a field without one before it asks the indexer, which explains it.
 fn readable<T: Clone + Send + Sync + 'static>(
     engine: &mut Engine,
     name: &str,
+    known: &[&'static str],
     read: impl Fn(&T, &str) -> Outcome + Send + Sync + 'static,
 ) {
     engine.register_type_with_name::<T>(name);
+    let read = Arc::new(read);
+    for field in known {
+        let (field, read) = (*field, Arc::clone(&read));
+        engine.register_get(field, move |this: &mut T| read(this, field));
+    }
     engine.register_indexer_get(move |this: &mut T, field: ImmutableString| read(this, &field));
 }
 
-/// Registers how the fields of a type are written.
+/// Registers how the fields of a type are written; those of `known` have setters of their own.
 ///
 /// Rhai writes back the parts that it went through: `ctx.response.payload.rate = x` also sets `ctx.response`. A part
 /// is known by what it is, so that this does nothing.
 fn writable<T: Clone + Send + Sync + 'static>(
     engine: &mut Engine,
+    known: &[&'static str],
     write: impl Fn(&str, Dynamic) -> Outcome<()> + Send + Sync + 'static,
 ) {
+    let write = Arc::new(write);
+    for field in known {
+        let (field, write) = (*field, Arc::clone(&write));
+        engine.register_set(field, move |_: &mut T, value: Dynamic| write(field, value));
+    }
     engine.register_indexer_set(move |_: &mut T, field: ImmutableString, value: Dynamic| {
         write(&field, value)
     });
 }
 
 fn root(engine: &mut Engine, index: &Arc<Index>, groups: Vec<&'static str>) {
+    let (own, groups) = (Arc::clone(index), Arc::<[_]>::from(groups));
+    let mut all = vec!["request", "response", "config"];
+    all.extend(groups.iter().copied().chain(index.places(Kind::Ctx)));
+    let known = Arc::clone(&groups);
+    readable(
+        engine,
+        "ctx",
+        &[&all, FIELDS].concat(),
+        move |_: &Root, name| {
+            let part = match name {
+                "request" => Dynamic::from(Request),
+                "response" => Dynamic::from(Response),
+                _ if let Some(group) = known.iter().find(|group| **group == name) => {
+                    Dynamic::from(Outgoing(group))
+                }
+                "config" => Dynamic::from(Config),
+                _ if FIELDS.contains(&name) => {
+                    let task = current("ctx")?;
+                    to_rhai(&call_field(&task.running.call, name))
+                }
+                _ => match own.places(Kind::Ctx).find(|place| *place == name) {
+                    Some(place) => Dynamic::from(Space {
+                        receiver: Receiver::Ctx,
+                        name: place,
+                    }),
+                    None => return Err(raise(no_field(&own, name))),
+                },
+            };
+            Ok(part)
+        },
+    );
     let own = Arc::clone(index);
-    let known = groups.clone();
-    readable(engine, "ctx", move |_: &Root, name| {
-        let part = match name {
-            "request" => Dynamic::from(Request),
-            "response" => Dynamic::from(Response),
-            _ if let Some(group) = known.iter().find(|group| **group == name) => {
-                Dynamic::from(Outgoing(group))
-            }
-            "config" => Dynamic::from(Config),
-            _ if FIELDS.contains(&name) => {
-                let task = current("ctx")?;
-                to_rhai(&call_field(&task.running.call, name))
-            }
-            _ => match own.places(Kind::Ctx).find(|place| *place == name) {
-                Some(place) => Dynamic::from(Space {
-                    receiver: Receiver::Ctx,
-                    name: place,
-                }),
-                None => return Err(raise(no_field(&own, name))),
-            },
-        };
-        Ok(part)
-    });
-    let own = Arc::clone(index);
-    writable::<Root>(engine, move |name, value| {
+    writable::<Root>(engine, &all, move |name, value| {
         let parts = ["request", "response", "config"];
         let known = parts.contains(&name)
             || groups.contains(&name)
@@ -109,7 +129,7 @@ fn is_part(value: &Dynamic) -> bool {
 }
 
 fn request(engine: &mut Engine) {
-    readable(engine, "ctx.request", |_: &Request, name| {
+    readable(engine, "ctx.request", REQUEST, |_: &Request, name| {
         let task = current("ctx.request")?;
         match name {
             "input" => Ok(task.input.get()),
@@ -121,7 +141,7 @@ fn request(engine: &mut Engine) {
             _ => Err(raise(unknown("ctx.request", name, REQUEST.iter().copied()))),
         }
     });
-    writable::<Request>(engine, |name, value| {
+    writable::<Request>(engine, REQUEST, |name, value| {
         let task = current("ctx.request")?;
         match name {
             "input" => task.input.set(value),
@@ -130,7 +150,7 @@ fn request(engine: &mut Engine) {
         }
         Ok(())
     });
-    readable(engine, "headers", |headers: &Headers, name| {
+    readable(engine, "headers", &[], |headers: &Headers, name| {
         let value = headers.0.get(&name.to_ascii_lowercase()).cloned();
         Ok(to_rhai(&value.unwrap_or_default()))
     });
@@ -144,7 +164,7 @@ fn request(engine: &mut Engine) {
 }
 
 fn response(engine: &mut Engine) {
-    readable(engine, "ctx.response", |_: &Response, name| {
+    readable(engine, "ctx.response", RESPONSE, |_: &Response, name| {
         let task = current("ctx.response")?;
         let field = task.response.field(name);
         let field = field.ok_or_else(|| raise(unknown_response(name)))?;
@@ -156,7 +176,7 @@ fn response(engine: &mut Engine) {
             _ => Ok(value.clone()),
         }
     });
-    writable::<Response>(engine, |name, value| {
+    writable::<Response>(engine, RESPONSE, |name, value| {
         let task = current("ctx.response")?;
         let field = task.response.field(name);
         let field = field.ok_or_else(|| raise(unknown_response(name)))?;
@@ -175,14 +195,19 @@ fn response(engine: &mut Engine) {
 }
 
 fn sent_headers(engine: &mut Engine) {
-    readable(engine, "ctx.response.headers", |_: &SentHeaders, name| {
-        let task = current("ctx.response")?;
-        let headers = task.response.headers.borrow();
-        let map = headers.as_map_ref().ok();
-        let value = map.and_then(|map| map.get(&*name.to_ascii_lowercase()).cloned());
-        Ok(value.unwrap_or_default())
-    });
-    writable::<SentHeaders>(engine, |name, value| {
+    readable(
+        engine,
+        "ctx.response.headers",
+        &[],
+        |_: &SentHeaders, name| {
+            let task = current("ctx.response")?;
+            let headers = task.response.headers.borrow();
+            let map = headers.as_map_ref().ok();
+            let value = map.and_then(|map| map.get(&*name.to_ascii_lowercase()).cloned());
+            Ok(value.unwrap_or_default())
+        },
+    );
+    writable::<SentHeaders>(engine, &[], |name, value| {
         let task = current("ctx.response")?;
         let mut headers = task.response.headers.borrow_mut();
         if !headers.is_map() {
@@ -216,7 +241,7 @@ fn to_headers(given: Dynamic) -> Result<Dynamic, Fault> {
 }
 
 fn payload(engine: &mut Engine) {
-    readable(engine, "ctx.response.payload", |_: &Payload, name| {
+    readable(engine, "ctx.response.payload", &[], |_: &Payload, name| {
         let task = current("ctx.response")?;
         let payload = task.response.payload.borrow();
         let value = payload.as_map_ref().ok();
@@ -224,7 +249,7 @@ fn payload(engine: &mut Engine) {
             .and_then(|map| map.get(name).cloned())
             .unwrap_or_default())
     });
-    writable::<Payload>(engine, |name, value| {
+    writable::<Payload>(engine, &[], |name, value| {
         let task = current("ctx.response")?;
         let outputs = task.declaration().output.iter().flatten();
         let mut names = outputs.map(|field| field.name.as_str());
@@ -246,36 +271,42 @@ fn outgoing(engine: &mut Engine, tables: &[&'static [HostFn]]) {
     let groups = host::outgoing::groups(tables);
     let groups = groups.map(|group| (group, host::outgoing::kinds(tables, group)));
     let groups: Vec<(&str, Vec<&str>)> = groups.collect();
-    readable(engine, "ctx.outgoing", move |&Outgoing(group), name| {
-        let own = groups.iter().filter(|(own, _)| *own == group);
-        let mut kinds = own.flat_map(|(_, kinds)| kinds.iter().copied());
-        match kinds.clone().find(|kind| *kind == name) {
-            Some(kind) => Ok(Dynamic::from(Connections { group, kind })),
-            None => Err(raise(unknown(
-                &format!("ctx.{group}"),
-                name,
-                kinds.by_ref(),
-            ))),
-        }
-    });
-    writable::<Outgoing>(engine, |_, _| Ok(()));
-    readable(engine, "ctx.outgoing", |own: &Connections, name| {
+    let kinds: Vec<&str> = groups.iter().flat_map(|(_, kinds)| kinds.clone()).collect();
+    readable(
+        engine,
+        "ctx.outgoing",
+        &kinds,
+        move |&Outgoing(group), name| {
+            let own = groups.iter().filter(|(own, _)| *own == group);
+            let mut kinds = own.flat_map(|(_, kinds)| kinds.iter().copied());
+            match kinds.clone().find(|kind| *kind == name) {
+                Some(kind) => Ok(Dynamic::from(Connections { group, kind })),
+                None => Err(raise(unknown(
+                    &format!("ctx.{group}"),
+                    name,
+                    kinds.by_ref(),
+                ))),
+            }
+        },
+    );
+    writable::<Outgoing>(engine, &kinds, |_, _| Ok(()));
+    readable(engine, "ctx.outgoing", &[], |own: &Connections, name| {
         let task = current("a connection")?;
         let found = host::outgoing::connection(&task.running.call, own.group, own.kind, name);
         found.map(|value| to_rhai(&value)).map_err(raise)
     });
-    writable::<Connections>(engine, |_, _| Ok(()));
-    readable(engine, "ctx.config", |_: &Config, name| {
+    writable::<Connections>(engine, &[], |_, _| Ok(()));
+    readable(engine, "ctx.config", &[], |_: &Config, name| {
         let task = current("ctx.config")?;
         let found = host::config::file(&task.running.call, name);
         found.map(|value| to_rhai(&value)).map_err(raise)
     });
-    writable::<Config>(engine, |_, _| Ok(()));
+    writable::<Config>(engine, &[], |_, _| Ok(()));
 }
 
 fn spaces(engine: &mut Engine, index: &Arc<Index>) {
     let own = Arc::clone(index);
-    readable(engine, "library", move |space: &Space, name| {
+    readable(engine, "library", &[], move |space: &Space, name| {
         let kind = match space.receiver {
             Receiver::Ctx => Kind::Ctx,
             Receiver::Library | Receiver::Method => Kind::Library,
@@ -294,22 +325,36 @@ fn spaces(engine: &mut Engine, index: &Arc<Index>) {
     });
 }
 
+/// Returns the names of all properties of host objects.
+fn properties(index: &Index) -> Vec<&'static str> {
+    let classes = index.places(Kind::Class);
+    let functions = classes.filter_map(|class| index.names(Kind::Class, class));
+    let functions = functions.flat_map(|names| names.iter());
+    let all = functions.filter(|(_, function)| host::is_property(function));
+    all.map(|(name, _)| *name).collect()
+}
+
 fn objects(engine: &mut Engine, index: &Arc<Index>) {
     let own = Arc::clone(index);
-    readable(engine, "object", move |held: &Held, name| {
-        let class = held.0.0.class();
-        match own.find(Kind::Class, class, name) {
-            Some(function) if host::is_property(function) => {
-                bind::call(function, Some(Dynamic::from(held.clone())), &mut [], None)
+    readable(
+        engine,
+        "object",
+        &properties(index),
+        move |held: &Held, name| {
+            let class = held.0.0.class();
+            match own.find(Kind::Class, class, name) {
+                Some(function) if host::is_property(function) => {
+                    bind::call(function, Some(Dynamic::from(held.clone())), &mut [], None)
+                }
+                _ => {
+                    let names = own.names(Kind::Class, class).into_iter();
+                    let names = names.flat_map(|names| names.keys().copied());
+                    Err(raise(unknown(class, name, names)))
+                }
             }
-            _ => {
-                let names = own.names(Kind::Class, class).into_iter();
-                let names = names.flat_map(|names| names.keys().copied());
-                Err(raise(unknown(class, name, names)))
-            }
-        }
-    });
-    writable::<Held>(engine, |name, _| {
+        },
+    );
+    writable::<Held>(engine, &[], |name, _| {
         let message = format!("'{name}' of an object of the server cannot be set");
         Err(raise(Fault::new(Code::ScriptError, message)))
     });
@@ -317,9 +362,12 @@ fn objects(engine: &mut Engine, index: &Arc<Index>) {
     engine.register_fn("to_debug", |held: &mut Held| format!("{:?}", held.0));
     engine.register_fn("==", |one: Held, other: Held| one.0 == other.0);
     engine.register_fn("!=", |one: Held, other: Held| one.0 != other.0);
-    readable(engine, "fault", |raised: &Raised, name| {
-        Ok(to_rhai(&raised.field(name)))
-    });
+    readable(
+        engine,
+        "fault",
+        &["message", "code", "status", "hint"],
+        |raised: &Raised, name| Ok(to_rhai(&raised.field(name))),
+    );
     let message = |raised: &mut Raised| Text::new(raised.0.message()).to_string();
     engine.register_fn("to_string", message);
     engine.register_fn("to_debug", message);

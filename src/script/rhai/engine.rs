@@ -8,7 +8,10 @@ use rhai::packages::{
     BasicMapPackage, BasicMathPackage, BasicStringPackage, BitFieldPackage, LanguageCorePackage,
     LogicPackage, MoreStringPackage, Package as _,
 };
-use rhai::{AST, Dynamic, Engine, LexError, Module, ParseError, Scope, Token};
+use rhai::{
+    AST, Dynamic, Engine, Expr, ImmutableString, LexError, Module, ParseError, Position, Scope,
+    Stmt, Token,
+};
 
 use crate::base::Signature;
 use crate::contract::{HostFn, Receiver};
@@ -16,8 +19,9 @@ use crate::script::context::functions;
 use crate::script::host;
 use crate::script::rhai::bind::{self, Index, Kind};
 use crate::script::rhai::module::{self, Resolver};
-use crate::script::rhai::object::Space;
+use crate::script::rhai::object::{Root, Space};
 use crate::script::rhai::safe::{self, MAX_MEMBERS, MAX_TEXT};
+use crate::script::rhai::service::CTX;
 use crate::script::rhai::{closure, context, coverage, diagnostic, fiber, own, parallel};
 use crate::script::{Api, Coverage};
 
@@ -46,6 +50,17 @@ pub(crate) struct Interpreter {
     /// The functions that any file may call; asked for by checks only.
     callable: OnceLock<Arc<[Signature]>>,
 }
+
+/// How a call enters a function of a file.
+pub(crate) struct Entry {
+    /// The name under which the file is imported for it.
+    pub(crate) file: ImmutableString,
+    /// The call.
+    pub(crate) call: Expr,
+}
+
+/// The name of a file for who enters it.
+const FILE: &str = "file";
 
 /// Functions that the interpreter has no list of, for they are part of the language.
 const WORDS: &[&str] = &[
@@ -170,6 +185,22 @@ impl Interpreter {
         let mut ast = own::apart(ast, path, || self.compiled(&text))?;
         ast.set_source(path);
         Ok(ast)
+    }
+
+    /// Returns how calls enter a function that takes `ctx`; `None` for what is no name of a function.
+    pub(crate) fn entry(&self, function: &str) -> Option<Entry> {
+        let mut known = self.known.clone();
+        known.push(CTX, Root);
+        let text = format!("import \"{FILE}\" as {FILE}; {FILE}::{function}({CTX})");
+        let ast = self.engine.compile_with_scope(&known, text).ok()?;
+        let Some(Stmt::FnCall(call, _)) = ast.statements().last() else {
+            return None;
+        };
+        Some(Entry {
+            file: FILE.into(),
+            // No place: what happens before the function begins is no frame of the script.
+            call: Expr::FnCall(call.clone(), Position::NONE),
+        })
     }
 
     fn compiled(&self, text: &str) -> Result<AST, closure::Problem> {

@@ -143,7 +143,7 @@ impl Loading for RhaiEngine {
             interpreter: Arc::clone(self.interpreter()),
             module: Arc::clone(&kept.module),
             modules: Arc::clone(&kept.modules),
-            handle: handle.to_owned(),
+            entry: self.interpreter().entry(handle).map(Arc::new),
             line,
         };
         Arc::new(ScriptService::new(Arc::new(runner)))

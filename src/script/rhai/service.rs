@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use rhai::{Dynamic, FnPtr, Module, NativeCallContext, Position, Shared};
+use rhai::{Caches, Dynamic, EvalContext, Module, Scope, Shared};
 
 use crate::base::{Code, Fault, Map, Place, Value};
 use crate::contract::{Answer, Core, Ctx, Field};
@@ -15,11 +15,14 @@ use crate::script::program::{Program, Runner};
 use crate::script::response;
 use crate::script::rhai::convert::Reader;
 use crate::script::rhai::diagnostic::{self, Around};
-use crate::script::rhai::engine::Interpreter;
+use crate::script::rhai::engine::{Entry, Interpreter};
 use crate::script::rhai::fiber::Fiber;
 use crate::script::rhai::module::{Loader, Modules};
 use crate::script::rhai::object::Root;
 use crate::script::rhai::task::{Response, Task};
+
+/// The name of the argument of a service.
+pub(crate) const CTX: &str = "ctx";
 
 /// Runs the calls of a Rhai service.
 pub(crate) struct RhaiRunner {
@@ -31,8 +34,8 @@ pub(crate) struct RhaiRunner {
     pub(crate) module: Shared<Module>,
     /// The modules that its file used, for imports inside functions.
     pub(crate) modules: Arc<Modules>,
-    /// The function that calls enter.
-    pub(crate) handle: String,
+    /// How calls enter its function; loading sees to it that there is one.
+    pub(crate) entry: Option<Arc<Entry>>,
     /// The line where it stands.
     pub(crate) line: u32,
 }
@@ -91,21 +94,21 @@ impl RhaiRunner {
     fn script(&self, task: &Rc<Task>) -> impl FnOnce() -> Result<Answer, Fault> + 'static {
         let interpreter = Arc::clone(&self.interpreter);
         let (module, program) = (Arc::clone(&self.module), Arc::clone(&self.program));
-        let (handle, task) = (self.handle.clone(), Rc::clone(task));
+        let (entry, task) = (self.entry.clone(), Rc::clone(task));
         move || {
+            let entry = entry.ok_or_else(|| Fault::new(Code::Internal, "no function to enter"))?;
             let engine = &interpreter.engine;
             let path = program.source.path.as_str();
             let entered = || {
                 let mut global = engine.new_global_runtime_state();
-                global.source = Some(path.into());
-                global.lib.push(module);
-                let context = (engine, handle.as_str(), Some(path), &global, Position::NONE);
-                let context = NativeCallContext::from(context);
-                let function = FnPtr::new(handle.as_str())?;
-                function.call_raw(&context, None, [Dynamic::from(Root)])
+                global.push_import(entry.file.clone(), module);
+                let (mut caches, mut scope) = (Caches::new(), Scope::new());
+                scope.push(CTX, Root);
+                let mut context =
+                    EvalContext::new(engine, &mut global, &mut caches, &mut scope, None);
+                context.eval_expression_tree(&(&entry.call).into())
             };
-            let result = entered();
-            let answer = match result {
+            let answer = match entered() {
                 // The value of its last statement, whatever that is.
                 Ok(_returned) => answer(&task.response, program.declaration.output.as_deref()),
                 Err(error) => {
