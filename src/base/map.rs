@@ -46,6 +46,11 @@ impl Map {
         self.0.push((name, value));
     }
 
+    /// Adds a name as `push` does; returns its value, which is still to be set.
+    pub fn push_mut(&mut self, name: Text) -> &mut Value {
+        &mut self.0.push_mut((name, Value::Null)).1
+    }
+
     /// Takes a name out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let index = self.0.iter().position(|(own, _)| own == name)?;

@@ -70,7 +70,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Fault> {
         at: 0,
         nodes: 0,
     };
-    reader.document().map_err(|stop| stop.fault(bytes))
+    let mut value = Value::Null;
+    match reader.document(&mut value) {
+        Ok(()) => Ok(value),
+        Err(stop) => Err(stop.fault(bytes)),
+    }
 }
 
 /// Why and where reading stopped.
@@ -103,13 +107,14 @@ struct Reader<'a> {
     nodes: usize,
 }
 
+/// Each value is read where it is to stand: to hand up a value that was just made, part by part, waits for all parts.
 impl Reader<'_> {
-    fn document(&mut self) -> Result<Value, Stop> {
+    fn document(&mut self, slot: &mut Value) -> Result<(), Box<Stop>> {
         self.space();
-        let value = self.value(0)?;
+        self.value(slot, 0)?;
         self.space();
         match self.peek() {
-            None => Ok(value),
+            None => Ok(()),
             Some(_) => Err(self.stop("more text after the end of the document")),
         }
     }
@@ -125,19 +130,19 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn stop(&self, what: impl Into<String>) -> Stop {
+    fn stop(&self, what: impl Into<String>) -> Box<Stop> {
         self.stop_at(self.at, Code::Malformed, what)
     }
 
     #[cold]
     #[expect(clippy::unused_self, reason = "reads as part of the reader")]
-    fn stop_at(&self, at: usize, code: Code, what: impl Into<String>) -> Stop {
+    fn stop_at(&self, at: usize, code: Code, what: impl Into<String>) -> Box<Stop> {
         let what = what.into();
-        Stop { at, code, what }
+        Box::new(Stop { at, code, what })
     }
 
     #[cold]
-    fn unexpected(&self, wanted: &str) -> Stop {
+    fn unexpected(&self, wanted: &str) -> Box<Stop> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         self.stop(match rest.chars().next() {
             Some(found) => format!("expected {wanted}, found `{}`", found.escape_debug()),
@@ -145,25 +150,26 @@ impl Reader<'_> {
         })
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Stop> {
+    fn value(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let what = format!("more than {MAX_NODES} values");
             return Err(self.stop_at(self.at, Code::TooDeep, what));
         }
         match self.peek() {
-            Some(b'"') => self.string().map(Value::Text),
-            Some(b'{') => self.nested(depth, Self::map),
-            Some(b'[') => self.nested(depth, Self::list),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
-            _ => Err(self.unexpected("a value")),
+            Some(b'"') => *slot = Value::Text(self.string()?),
+            Some(b'{') => self.nested(slot, depth, Self::map)?,
+            Some(b'[') => self.nested(slot, depth, Self::list)?,
+            Some(b'-' | b'0'..=b'9') => *slot = self.number()?,
+            Some(b't') => *slot = self.word("true", Value::Bool(true))?,
+            Some(b'f') => *slot = self.word("false", Value::Bool(false))?,
+            Some(b'n') => *slot = self.word("null", Value::Null)?,
+            _ => return Err(self.unexpected("a value")),
         }
+        Ok(())
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, Stop> {
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Box<Stop>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
             return Err(self.unexpected("a value"));
@@ -175,36 +181,43 @@ impl Reader<'_> {
     /// Enters a list or map, unless it would be too deep.
     fn nested(
         &mut self,
+        slot: &mut Value,
         depth: usize,
-        read: fn(&mut Self, usize) -> Result<Value, Stop>,
-    ) -> Result<Value, Stop> {
+        read: fn(&mut Self, &mut Value, usize) -> Result<(), Box<Stop>>,
+    ) -> Result<(), Box<Stop>> {
         if depth >= MAX_DEPTH {
             let what = format!("nested more than {MAX_DEPTH} deep");
             return Err(self.stop_at(self.at, Code::TooDeep, what));
         }
         self.at += 1;
         self.space();
-        read(self, depth + 1)
+        read(self, slot, depth + 1)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value, Stop> {
+    fn list(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
         let mut list = Vec::new();
-        if self.closes(b']') {
-            return Ok(Value::List(list));
-        }
-        loop {
-            list.push(self.value(depth)?);
-            if !self.goes_on(b']', "`,` or `]`")? {
-                return Ok(Value::List(list));
+        if !self.closes(b']') {
+            loop {
+                self.value(list.push_mut(Value::Null), depth)?;
+                if !self.goes_on(b']', "`,` or `]`")? {
+                    break;
+                }
             }
         }
+        *slot = Value::List(list);
+        Ok(())
     }
 
-    fn map(&mut self, depth: usize) -> Result<Value, Stop> {
+    fn map(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
         let mut map = Map::new();
-        if self.closes(b'}') {
-            return Ok(Value::Map(map));
+        if !self.closes(b'}') {
+            self.names(&mut map, depth)?;
         }
+        *slot = Value::Map(map);
+        Ok(())
+    }
+
+    fn names(&mut self, map: &mut Map, depth: usize) -> Result<(), Box<Stop>> {
         // A bit for each name; only names that share one are compared.
         let mut met = 0_u64;
         loop {
@@ -223,8 +236,7 @@ impl Reader<'_> {
                 return Err(self.unexpected("`:`"));
             }
             self.space();
-            let value = self.value(depth)?;
-            map.push(name, value);
+            self.value(map.push_mut(name), depth)?;
             if !self.goes_on(b'}', "`,` or `}`")? {
                 return self.without_doubles(map);
             }
@@ -232,7 +244,7 @@ impl Reader<'_> {
     }
 
     /// Finds doubles among many names by sorting: no hash to flood, no walk over all at each name.
-    fn without_doubles(&self, map: Map) -> Result<Value, Stop> {
+    fn without_doubles(&self, map: &Map) -> Result<(), Box<Stop>> {
         if map.len() > WALKED_NAMES {
             let mut names: Vec<&str> = map.names().collect();
             names.sort_unstable();
@@ -241,11 +253,11 @@ impl Reader<'_> {
                 return Err(self.twice(self.at, name));
             }
         }
-        Ok(Value::Map(map))
+        Ok(())
     }
 
     #[cold]
-    fn twice(&self, at: usize, name: &str) -> Stop {
+    fn twice(&self, at: usize, name: &str) -> Box<Stop> {
         let start: String = name.chars().take(40).collect();
         self.stop_at(
             at,
@@ -262,7 +274,7 @@ impl Reader<'_> {
     }
 
     /// Tells whether a list or map has a further member.
-    fn goes_on(&mut self, close: u8, wanted: &str) -> Result<bool, Stop> {
+    fn goes_on(&mut self, close: u8, wanted: &str) -> Result<bool, Box<Stop>> {
         self.space();
         if self.closes(b',') {
             self.space();
@@ -274,7 +286,7 @@ impl Reader<'_> {
         Err(self.unexpected(wanted))
     }
 
-    fn string(&mut self) -> Result<Text, Stop> {
+    fn string(&mut self) -> Result<Text, Box<Stop>> {
         self.at += 1;
         let start = self.at;
         self.plain()?;
@@ -287,7 +299,7 @@ impl Reader<'_> {
     }
 
     /// Steps over characters that stand for themselves.
-    fn plain(&mut self) -> Result<(), Stop> {
+    fn plain(&mut self) -> Result<(), Box<Stop>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         self.at += plain_length(rest);
         match self.peek() {
@@ -297,7 +309,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escaped_string(&mut self, start: usize) -> Result<Text, Stop> {
+    fn escaped_string(&mut self, start: usize) -> Result<Text, Box<Stop>> {
         let mut text = String::from(self.text.get(start..self.at).unwrap_or_default());
         loop {
             if self.closes(b'"') {
@@ -310,7 +322,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, Stop> {
+    fn escape(&mut self) -> Result<char, Box<Stop>> {
         let start = self.at;
         self.at += 1;
         let simple = match self.peek() {
@@ -330,7 +342,7 @@ impl Reader<'_> {
     }
 
     /// Reads `\uXXXX`, and the second half of a pair.
-    fn unicode(&mut self, start: usize) -> Result<char, Stop> {
+    fn unicode(&mut self, start: usize) -> Result<char, Box<Stop>> {
         let first = self.hex4()?;
         let code = if (0xd800..0xdc00).contains(&first) && self.peek() == Some(b'\\') {
             self.at += 1;
@@ -351,7 +363,7 @@ impl Reader<'_> {
     }
 
     /// Reads `uXXXX`.
-    fn hex4(&mut self) -> Result<u32, Stop> {
+    fn hex4(&mut self) -> Result<u32, Box<Stop>> {
         let wanted = "`u` and four hexadecimal digits";
         if !self.closes(b'u') {
             return Err(self.unexpected(wanted));
@@ -365,7 +377,7 @@ impl Reader<'_> {
         Ok(code)
     }
 
-    fn number(&mut self) -> Result<Value, Stop> {
+    fn number(&mut self) -> Result<Value, Box<Stop>> {
         let start = self.at;
         let negative = self.closes(b'-');
         let zero = self.peek() == Some(b'0');
@@ -395,7 +407,7 @@ impl Reader<'_> {
         number.ok_or_else(|| self.stop_at(start, Code::Malformed, "a number too large to be exact"))
     }
 
-    fn digits(&mut self) -> Result<usize, Stop> {
+    fn digits(&mut self) -> Result<usize, Box<Stop>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = rest.iter().position(|byte| !byte.is_ascii_digit());
         let count = end.unwrap_or(rest.len());

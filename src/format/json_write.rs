@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use crate::base::{Code, Fault, Map, Value};
+use crate::format::json_read::plain_length;
 
 /// How deep an answer may nest: what our own reader takes, and a wrapper.
 const MAX_DEPTH: usize = crate::format::json_read::MAX_DEPTH + 1;
@@ -100,11 +101,8 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-    {
-        let (plain, after) = rest.split_at(at);
+    loop {
+        let (plain, after) = rest.split_at(plain_length(rest));
         out.extend_from_slice(plain);
         let Some((byte, after)) = after.split_first() else {
             break;
@@ -112,7 +110,6 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
         escape(out, *byte);
         rest = after;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

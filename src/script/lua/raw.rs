@@ -48,7 +48,8 @@ pub(super) fn read(lua: &Lua, bridge: &Bridge, table: &Table, spent: &mut Spent)
                     list,
                     spent: &mut now,
                 };
-                found = walk.table(TABLE, 0);
+                let mut value = Value::Null;
+                found = walk.table(&mut value, TABLE, 0).map(|()| value);
             }
             ffi::lua_settop(state, 0);
         })
@@ -69,11 +70,12 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads the value at the top of the stack, and leaves it there.
+    /// Reads the value at the top of the stack, and leaves it there. Each value is read where it is to stand: to hand up
+    /// one that was just made, part by part, waits for all parts.
     ///
     /// # Safety
     /// The state is alive and its stack has room for the levels that are left.
-    unsafe fn value(&mut self, depth: usize) -> Option<Value> {
+    unsafe fn value(&mut self, slot: &mut Value, depth: usize) -> Option<()> {
         let state = self.state;
         if !self.spent.one_more() {
             return None;
@@ -81,16 +83,18 @@ impl Walk<'_> {
         // SAFETY: the type decides what is asked of the value at the top.
         unsafe {
             match ffi::lua_type(state, -1) {
-                ffi::LUA_TBOOLEAN => Some(Value::Bool(ffi::lua_toboolean(state, -1) != 0)),
-                ffi::LUA_TNUMBER => Some(number(ffi::lua_tonumber(state, -1))),
+                ffi::LUA_TBOOLEAN => *slot = Value::Bool(ffi::lua_toboolean(state, -1) != 0),
+                ffi::LUA_TNUMBER => *slot = number(ffi::lua_tonumber(state, -1)),
                 ffi::LUA_TSTRING => {
                     let bytes = self.text(-1);
-                    std::str::from_utf8(bytes).ok().map(Value::text)
+                    *slot = Value::text(std::str::from_utf8(bytes).ok()?);
                 }
-                ffi::LUA_TTABLE => self.table(ffi::lua_gettop(state), depth + 1),
-                _ => (ffi::lua_rawequal(state, -1, NULL) != 0).then_some(Value::Null),
+                ffi::LUA_TTABLE => self.table(slot, ffi::lua_gettop(state), depth + 1)?,
+                _ if ffi::lua_rawequal(state, -1, NULL) != 0 => *slot = Value::Null,
+                _ => return None,
             }
         }
+        Some(())
     }
 
     /// Returns the bytes of the text at an index. They must be copied before Luau is called again.
@@ -112,7 +116,7 @@ impl Walk<'_> {
     ///
     /// # Safety
     /// As of `value`; a table stands at the index.
-    unsafe fn table(&mut self, index: c_int, depth: usize) -> Option<Value> {
+    unsafe fn table(&mut self, slot: &mut Value, index: c_int, depth: usize) -> Option<()> {
         // What contains itself is too deep, too.
         if depth >= MAX_DEPTH {
             return None;
@@ -120,13 +124,19 @@ impl Walk<'_> {
         // SAFETY: a table stands at the index.
         unsafe {
             match ffi::lua_objlen(self.state, index) {
-                0 => self.map(index, depth),
-                length => self.list(index, length, depth),
+                0 => self.map(slot, index, depth),
+                length => self.list(slot, index, length, depth),
             }
         }
     }
 
-    unsafe fn list(&mut self, index: c_int, length: usize, depth: usize) -> Option<Value> {
+    unsafe fn list(
+        &mut self,
+        slot: &mut Value,
+        index: c_int,
+        length: usize,
+        depth: usize,
+    ) -> Option<()> {
         let mut members = Vec::with_capacity(length.min(MAX_NODES));
         // SAFETY: a step of the iteration pushes a key and its value, which are taken off again.
         unsafe {
@@ -137,15 +147,16 @@ impl Walk<'_> {
                 if !key || number(ffi::lua_tonumber(self.state, -2)) != wanted {
                     return None;
                 }
-                members.push(self.value(depth)?);
+                self.value(members.push_mut(Value::Null), depth)?;
                 ffi::lua_pop(self.state, 2);
                 next = ffi::lua_rawiter(self.state, index, next);
             }
         }
-        Some(Value::List(members))
+        *slot = Value::List(members);
+        Some(())
     }
 
-    unsafe fn map(&mut self, index: c_int, depth: usize) -> Option<Value> {
+    unsafe fn map(&mut self, slot: &mut Value, index: c_int, depth: usize) -> Option<()> {
         let mut members: Vec<(Text, Value)> = Vec::new();
         // SAFETY: a step of the iteration pushes a key and its value, which are taken off again.
         unsafe {
@@ -155,17 +166,19 @@ impl Walk<'_> {
                     return None;
                 }
                 let name = Text::from(std::str::from_utf8(self.text(-2)).ok()?);
-                members.push((name, self.value(depth)?));
+                self.value(&mut members.push_mut((name, Value::Null)).1, depth)?;
                 ffi::lua_pop(self.state, 2);
                 next = ffi::lua_rawiter(self.state, index, next);
             }
         }
         if members.is_empty() {
             // SAFETY: a table stands at the index.
-            return unsafe { self.empty(index) };
+            *slot = unsafe { self.empty(index)? };
+        } else {
+            members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            *slot = Value::Map(members.into_iter().collect());
         }
-        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Some(Value::Map(members.into_iter().collect()))
+        Some(())
     }
 
     /// Tells an empty list of the host from an empty map.

@@ -34,9 +34,12 @@ pub(crate) fn to_rhai(value: &Value) -> Dynamic {
         Value::Handle(handle) => Dynamic::from(Held(handle.clone())),
         Value::List(list) => Dynamic::from_array(list.iter().map(to_rhai).collect::<rhai::Array>()),
         Value::Map(map) => {
-            let pairs = map.iter();
-            let pairs = pairs.map(|(name, value)| (name.as_str().into(), to_rhai(value)));
-            Dynamic::from_map(pairs.collect())
+            // To collect them would sort a list of them first.
+            let mut made = rhai::Map::new();
+            for (name, value) in map {
+                made.insert(name.as_str().into(), to_rhai(value));
+            }
+            Dynamic::from_map(made)
         }
     }
 }
@@ -96,10 +99,19 @@ impl<'a> Reader<'a> {
 
     /// Reads a value.
     pub(crate) fn read(&mut self, value: Dynamic) -> Result<Value, Fault> {
-        self.value(value, &Way::Root, 0)
+        let mut read = Value::Null;
+        self.value(value, &mut read, &Way::Root, 0)?;
+        Ok(read)
     }
 
-    fn value(&mut self, value: Dynamic, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
+    /// Reads a value where it is to stand: to hand up one that was just made, part by part, waits for all parts.
+    fn value(
+        &mut self,
+        value: Dynamic,
+        slot: &mut Value,
+        way: &Way<'_>,
+        depth: usize,
+    ) -> Result<(), Fault> {
         self.nodes += 1;
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES {
             return Err(self.too_large(way, "too large"));
@@ -111,15 +123,15 @@ impl<'a> Reader<'a> {
         if value.is_string() {
             let text = value.into_immutable_string().unwrap_or_default();
             self.bytes += text.len();
-            return Ok(Value::text(text.as_str()));
+            *slot = Value::text(text.as_str());
+        } else if value.is_map() {
+            *slot = Value::Map(self.map(value.cast(), way, depth)?);
+        } else if value.is_array() {
+            *slot = Value::List(self.list(value.cast(), way, depth)?);
+        } else {
+            *slot = self.scalar(&value, way)?;
         }
-        if value.is_map() {
-            return self.map(value.cast(), way, depth);
-        }
-        if value.is_array() {
-            return self.list(value.cast(), way, depth);
-        }
-        self.scalar(&value, way)
+        Ok(())
     }
 
     fn scalar(&mut self, value: &Dynamic, way: &Way<'_>) -> Result<Value, Fault> {
@@ -167,22 +179,28 @@ impl<'a> Reader<'a> {
         Err(self.refuse(way, "is an object that cannot leave the script"))
     }
 
-    fn list(&mut self, list: rhai::Array, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
+    fn list(
+        &mut self,
+        list: rhai::Array,
+        way: &Way<'_>,
+        depth: usize,
+    ) -> Result<Vec<Value>, Fault> {
         let mut values = Vec::with_capacity(list.len());
         for (index, member) in list.into_iter().enumerate() {
-            values.push(self.value(member, &Way::Index(way, index), depth + 1)?);
+            let slot = values.push_mut(Value::Null);
+            self.value(member, slot, &Way::Index(way, index), depth + 1)?;
         }
-        Ok(Value::List(values))
+        Ok(values)
     }
 
-    fn map(&mut self, map: rhai::Map, way: &Way<'_>, depth: usize) -> Result<Value, Fault> {
+    fn map(&mut self, map: rhai::Map, way: &Way<'_>, depth: usize) -> Result<Map, Fault> {
         let mut values = Map::with_capacity(map.len());
         for (name, member) in map {
             self.bytes += name.len();
-            let member = self.value(member, &Way::Name(way, &name), depth + 1)?;
-            values.push(Text::new(&name), member);
+            let slot = values.push_mut(Text::new(&name));
+            self.value(member, slot, &Way::Name(way, &name), depth + 1)?;
         }
-        Ok(Value::Map(values))
+        Ok(values)
     }
 
     fn whole(&self, way: &Way<'_>) -> String {
