@@ -252,7 +252,7 @@ pub(crate) fn call(
     let result =
         read(function, receiver, given).and_then(|args| told(function, &running, args, at));
     // What it took is looked at before the script goes on.
-    task.meter.look_soon();
+    fiber::look_soon();
     match (result, running.over()) {
         (_, Some(over)) => Err(ended(&over)),
         (result, None) => result.map(|value| to_rhai(&value)).map_err(raise),

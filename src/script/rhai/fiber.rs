@@ -40,11 +40,47 @@ const SERVES: u32 = 1_000;
 thread_local! {
     /// The fiber that runs on this thread now.
     static CURRENT: RefCell<Option<Rc<Stay>>> = const { RefCell::new(None) };
+    /// What a step of it looks at first. Outside of fibers every address is too low.
+    static PACE: Pace = const {
+        Pace { floor: Cell::new(usize::MAX), low: Cell::new(usize::MAX), left: Cell::new(0) }
+    };
     /// Stacks for later, and how many calls they have served.
     static STACKS: RefCell<Vec<(DefaultStack, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 type Switch = Yielder<(), ()>;
+
+/// The little that each step of the running script looks at; the rest waits until these are used up.
+struct Pace {
+    /// The address below which the script must not go.
+    floor: Cell<usize>,
+    /// The lowest address seen.
+    low: Cell<usize>,
+    /// How many steps it may take before the meter is asked.
+    left: Cell<u32>,
+}
+
+impl Pace {
+    /// Takes a step at an address, if nothing else has to be looked at.
+    fn step(&self, here: usize) -> bool {
+        let left = self.left.get();
+        if left == 0 || here < self.floor.get() {
+            return false;
+        }
+        self.left.set(left - 1);
+        self.low.set(self.low.get().min(here));
+        true
+    }
+
+    /// Exchanges all for another's; returns what was there.
+    fn turn(&self, floor: usize, low: usize, left: u32) -> (usize, usize, u32) {
+        (
+            self.floor.replace(floor),
+            self.low.replace(low),
+            self.left.replace(left),
+        )
+    }
+}
 
 /// What a running script finds of its fiber.
 struct Stay {
@@ -176,18 +212,28 @@ impl<R> Drop for Fiber<R> {
     }
 }
 
-/// The stay of a fiber on its thread; its drop restores the one before.
-struct Entered(Option<Rc<Stay>>);
+/// The stay of a fiber on its thread; its drop restores the one before, and its pace.
+struct Entered {
+    before: Option<Rc<Stay>>,
+    pace: (usize, usize, u32),
+}
 
 impl Entered {
     fn set(stay: &Rc<Stay>) -> Self {
-        Self(CURRENT.replace(Some(Rc::clone(stay))))
+        Self {
+            before: CURRENT.replace(Some(Rc::clone(stay))),
+            pace: PACE.with(|pace| pace.turn(stay.floor, stay.low.get(), 0)),
+        }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        drop(CURRENT.replace(self.0.take()));
+        let (floor, low, left) = self.pace;
+        let (_, lowest, _) = PACE.with(|pace| pace.turn(floor, low, left));
+        if let Some(stay) = CURRENT.replace(self.before.take()) {
+            stay.low.set(lowest);
+        }
     }
 }
 
@@ -213,9 +259,15 @@ pub(crate) fn wait<F: Future>(future: F) -> Option<F::Output> {
 pub(crate) fn step() -> bool {
     let here = 0_u8;
     let here = std::ptr::from_ref(&here).addr();
+    PACE.with(|pace| pace.step(here)) || look(here)
+}
+
+/// Looks at everything at a step at an address.
+#[inline(never)]
+fn look(here: usize) -> bool {
     let verdict = CURRENT.with_borrow(|current| {
         let stay = current.as_ref()?;
-        stay.low.set(stay.low.get().min(here));
+        PACE.with(|pace| pace.low.set(pace.low.get().min(here)));
         if here < stay.floor {
             stay.task.running.end(too_deep());
             return Some(Err(()));
@@ -225,7 +277,10 @@ pub(crate) fn step() -> bool {
             stay.due.set(true);
         }
         match verdict {
-            Verdict::Skip | Verdict::Go => None,
+            Verdict::Skip | Verdict::Go => {
+                PACE.with(|pace| pace.left.set(stay.task.meter.take_left()));
+                None
+            }
             Verdict::Yield => Some(Ok(Rc::clone(stay))),
             Verdict::Over(_) => {
                 stay.ends.set(true);
@@ -243,6 +298,16 @@ pub(crate) fn step() -> bool {
         }
         Some(Err(())) => false,
     }
+}
+
+/// Lets the next step of the running script look at everything.
+pub(crate) fn look_soon() {
+    PACE.with(|pace| pace.left.set(0));
+    CURRENT.with_borrow(|current| {
+        if let Some(stay) = current {
+            stay.task.meter.look_soon();
+        }
+    });
 }
 
 /// What there is to do where a script uses a variable.

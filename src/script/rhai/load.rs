@@ -18,6 +18,7 @@ use crate::script::rhai::convert::Reader;
 use crate::script::rhai::diagnostic::{self, article, line_and_column};
 use crate::script::rhai::engine::Interpreter;
 use crate::script::rhai::fiber::Fiber;
+use crate::script::rhai::found::Found;
 use crate::script::rhai::module::{self, Declared, Loader, Modules, Ran};
 use crate::script::rhai::outline;
 use crate::script::rhai::service::RhaiRunner;
@@ -144,6 +145,7 @@ impl Loading for RhaiEngine {
             module: Arc::clone(&kept.module),
             modules: Arc::clone(&kept.modules),
             entry: self.interpreter().entry(handle).map(Arc::new),
+            found: Arc::new(Found::new(&kept.module, &kept.modules)),
             line,
         };
         Arc::new(ScriptService::new(Arc::new(runner)))

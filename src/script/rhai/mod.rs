@@ -13,6 +13,7 @@ mod coverage;
 mod diagnostic;
 mod engine;
 mod fiber;
+mod found;
 mod load;
 mod module;
 mod outline;

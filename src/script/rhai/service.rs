@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use rhai::{Caches, Dynamic, EvalContext, Module, Scope, Shared};
+use rhai::{Dynamic, EvalContext, Module, Scope, Shared};
 
 use crate::base::{Code, Fault, Map, Place, Value};
 use crate::contract::{Answer, Core, Ctx, Field};
@@ -17,6 +17,7 @@ use crate::script::rhai::convert::Reader;
 use crate::script::rhai::diagnostic::{self, Around};
 use crate::script::rhai::engine::{Entry, Interpreter};
 use crate::script::rhai::fiber::Fiber;
+use crate::script::rhai::found::Found;
 use crate::script::rhai::module::{Loader, Modules};
 use crate::script::rhai::object::Root;
 use crate::script::rhai::task::{Response, Task};
@@ -36,6 +37,8 @@ pub(crate) struct RhaiRunner {
     pub(crate) modules: Arc<Modules>,
     /// How calls enter its function; loading sees to it that there is one.
     pub(crate) entry: Option<Arc<Entry>>,
+    /// What its names mean.
+    pub(crate) found: Arc<Found>,
     /// The line where it stands.
     pub(crate) line: u32,
 }
@@ -94,7 +97,8 @@ impl RhaiRunner {
     fn script(&self, task: &Rc<Task>) -> impl FnOnce() -> Result<Answer, Fault> + 'static {
         let interpreter = Arc::clone(&self.interpreter);
         let (module, program) = (Arc::clone(&self.module), Arc::clone(&self.program));
-        let (entry, task) = (self.entry.clone(), Rc::clone(task));
+        let (entry, found) = (self.entry.clone(), Arc::clone(&self.found));
+        let task = Rc::clone(task);
         move || {
             let entry = entry.ok_or_else(|| Fault::new(Code::Internal, "no function to enter"))?;
             let engine = &interpreter.engine;
@@ -102,11 +106,13 @@ impl RhaiRunner {
             let entered = || {
                 let mut global = engine.new_global_runtime_state();
                 global.push_import(entry.file.clone(), module);
-                let (mut caches, mut scope) = (Caches::new(), Scope::new());
+                let mut scope = Scope::new();
                 scope.push(CTX, Root);
-                let mut context =
-                    EvalContext::new(engine, &mut global, &mut caches, &mut scope, None);
-                context.eval_expression_tree(&(&entry.call).into())
+                found.lend(|caches| {
+                    let mut context =
+                        EvalContext::new(engine, &mut global, caches, &mut scope, None);
+                    context.eval_expression_tree(&(&entry.call).into())
+                })
             };
             let answer = match entered() {
                 // The value of its last statement, whatever that is.

@@ -54,6 +54,7 @@ pub(crate) fn install(engine: &mut Engine) {
         let message = "the script needs more memory than it may use";
         let fault = Fault::new(Code::MemoryBudget, message).hint("Handle large data in parts.");
         task.running.end(fault.clone());
+        fiber::look_soon();
         Err(raise(fault))
     });
 }
