@@ -14,6 +14,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::base::{Code, Fault, Place};
 use crate::contract::{Call, CoreLocal};
+use crate::script::waits::Waits;
 
 /// How long a script runs before others get their turn.
 const TURN: Duration = Duration::from_millis(2);
@@ -72,6 +73,8 @@ pub(crate) struct Running {
     over: RefCell<Option<Fault>>,
     /// Where it was when it was last seen to hold much memory.
     seen: RefCell<Option<Place>>,
+    /// What it waits for, or its branch that is polled now.
+    waits: RefCell<Rc<Waits>>,
 }
 
 /// Whether a call lets others run.
@@ -121,7 +124,18 @@ impl Running {
             held: Cell::default(),
             over: RefCell::default(),
             seen: RefCell::default(),
+            waits: RefCell::default(),
         })
+    }
+
+    /// Returns what it waits for, or its branch that is polled now.
+    pub(crate) fn waits(&self) -> Rc<Waits> {
+        Rc::clone(&self.waits.borrow())
+    }
+
+    /// Makes it wait in another branch; returns the one before.
+    pub(crate) fn wait_in(&self, branch: Rc<Waits>) -> Rc<Waits> {
+        self.waits.replace(branch)
     }
 
     /// Notes where it is while it holds much memory.

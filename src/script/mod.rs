@@ -23,6 +23,7 @@ mod session;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod written;
 
 use std::rc::Rc;

@@ -66,7 +66,7 @@ impl Vm {
         libraries(&lua, &bridge, tables)?;
         classes(&lua, &bridge, tables)?;
         let context = Context::install(&lua, &bridge, tables, parts.declaration)?;
-        parallel::install(&lua)?;
+        parallel::install(&lua, parts.meter)?;
         print(&lua, &bridge)?;
         loader.install(&lua, &env)?;
         sandbox::close(&lua, &env)?;

@@ -266,11 +266,45 @@ fn handle(ctx) { parallel([1, 2, 3, 4, 5, 6], |x| ctx.invoke(\"fan\")); }";
                 let wanted = "more than 100 calls are under way for one message";
                 assert_eq!(fault.message(), wanted, "{path}");
                 let left = &world.ctx.request.under_way;
-                assert_eq!(left.load(std::sync::atomic::Ordering::SeqCst), 0);
+                assert_eq!(left.load(std::sync::atomic::Ordering::SeqCst), 0, "{path}");
             });
         }
     });
     ran.unwrap().join().unwrap();
+}
+
+#[test]
+fn what_a_branch_began_ends_with_it_in_whatever_service_it_is() {
+    let sleeps = "return service { name = 'sleeps', handle = function(ctx)
+  parallel { function() ctx.time.sleep(20) end, function() ctx:invoke('waits') end }
+end }";
+    let waits = "return service { name = 'waits', handle = function(ctx) ctx.time.sleep(20) end }";
+    let gives_up = "return service { name = 'gives-up', handle = function(ctx)
+  local ok = pcall(parallel, { function() ctx:invoke('sleeps') end, function()
+    ctx.time.sleep(0.05)
+    error('no')
+  end })
+  local one = function() ctx:invoke('sleeps') end
+  parallel { one, one, function() ctx.time.sleep(0.05) ctx.fail { message = tostring(ok) } end }
+end }";
+    on_core(async {
+        let world = World::new(&[
+            ("scripts/sleeps.lua", sleeps),
+            ("scripts/waits.lua", waits),
+            ("scripts/gives_up.lua", gives_up),
+        ]);
+        let began = Instant::now();
+        let fault = world.fault("gives-up").await;
+        assert_eq!(fault.message(), "false");
+        assert!(began.elapsed().as_secs() < 15, "nothing waits");
+        let left = &world.ctx.request.under_way;
+        assert_eq!(left.load(std::sync::atomic::Ordering::SeqCst), 0);
+        // So does a call that nobody waits for.
+        let call = world.call("sleeps", Value::Null);
+        let late = tokio::time::timeout(Duration::from_millis(50), call).await;
+        assert!(late.is_err());
+        assert_eq!(left.load(std::sync::atomic::Ordering::SeqCst), 0);
+    });
 }
 
 #[test]
