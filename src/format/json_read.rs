@@ -56,12 +56,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Fault> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
-            let stop = Stop {
+            let why = Why {
                 at: error.valid_up_to(),
                 code: Code::Malformed,
                 what: "not UTF-8".into(),
             };
-            return Err(stop.fault(bytes));
+            return Err(why.fault(bytes));
         }
     };
     let mut reader = Reader {
@@ -73,20 +73,22 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Fault> {
     let mut value = Value::Null;
     match reader.document(&mut value) {
         Ok(()) => Ok(value),
-        Err(stop) => Err(stop.fault(bytes)),
+        Err(Stop(why)) => Err(why.fault(bytes)),
     }
 }
 
-/// Why and where reading stopped.
-struct Stop {
+/// Why and where reading stopped; small, as each value is read past it.
+struct Stop(Box<Why>);
+
+struct Why {
     at: usize,
     code: Code,
     what: String,
 }
 
-impl Stop {
+impl Why {
     #[cold]
-    fn fault(self, bytes: &[u8]) -> Fault {
+    fn fault(&self, bytes: &[u8]) -> Fault {
         let before = bytes.get(..self.at).unwrap_or(bytes);
         let line = before.split(|byte| *byte == b'\n').count();
         let start = before
@@ -109,7 +111,7 @@ struct Reader<'a> {
 
 /// Each value is read where it is to stand: to hand up a value that was just made, part by part, waits for all parts.
 impl Reader<'_> {
-    fn document(&mut self, slot: &mut Value) -> Result<(), Box<Stop>> {
+    fn document(&mut self, slot: &mut Value) -> Result<(), Stop> {
         self.space();
         self.value(slot, 0)?;
         self.space();
@@ -130,19 +132,19 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn stop(&self, what: impl Into<String>) -> Box<Stop> {
+    fn stop(&self, what: impl Into<String>) -> Stop {
         self.stop_at(self.at, Code::Malformed, what)
     }
 
     #[cold]
     #[expect(clippy::unused_self, reason = "reads as part of the reader")]
-    fn stop_at(&self, at: usize, code: Code, what: impl Into<String>) -> Box<Stop> {
+    fn stop_at(&self, at: usize, code: Code, what: impl Into<String>) -> Stop {
         let what = what.into();
-        Box::new(Stop { at, code, what })
+        Stop(Box::new(Why { at, code, what }))
     }
 
     #[cold]
-    fn unexpected(&self, wanted: &str) -> Box<Stop> {
+    fn unexpected(&self, wanted: &str) -> Stop {
         let rest = self.text.get(self.at..).unwrap_or_default();
         self.stop(match rest.chars().next() {
             Some(found) => format!("expected {wanted}, found `{}`", found.escape_debug()),
@@ -150,7 +152,7 @@ impl Reader<'_> {
         })
     }
 
-    fn value(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
+    fn value(&mut self, slot: &mut Value, depth: usize) -> Result<(), Stop> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let what = format!("more than {MAX_NODES} values");
@@ -169,7 +171,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, Box<Stop>> {
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
             return Err(self.unexpected("a value"));
@@ -183,8 +185,8 @@ impl Reader<'_> {
         &mut self,
         slot: &mut Value,
         depth: usize,
-        read: fn(&mut Self, &mut Value, usize) -> Result<(), Box<Stop>>,
-    ) -> Result<(), Box<Stop>> {
+        read: fn(&mut Self, &mut Value, usize) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         if depth >= MAX_DEPTH {
             let what = format!("nested more than {MAX_DEPTH} deep");
             return Err(self.stop_at(self.at, Code::TooDeep, what));
@@ -194,7 +196,7 @@ impl Reader<'_> {
         read(self, slot, depth + 1)
     }
 
-    fn list(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
+    fn list(&mut self, slot: &mut Value, depth: usize) -> Result<(), Stop> {
         let mut list = Vec::new();
         if !self.closes(b']') {
             loop {
@@ -208,7 +210,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn map(&mut self, slot: &mut Value, depth: usize) -> Result<(), Box<Stop>> {
+    fn map(&mut self, slot: &mut Value, depth: usize) -> Result<(), Stop> {
         let mut map = Map::new();
         if !self.closes(b'}') {
             self.names(&mut map, depth)?;
@@ -217,7 +219,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn names(&mut self, map: &mut Map, depth: usize) -> Result<(), Box<Stop>> {
+    fn names(&mut self, map: &mut Map, depth: usize) -> Result<(), Stop> {
         // A bit for each name; only names that share one are compared.
         let mut met = 0_u64;
         loop {
@@ -244,7 +246,7 @@ impl Reader<'_> {
     }
 
     /// Finds doubles among many names by sorting: no hash to flood, no walk over all at each name.
-    fn without_doubles(&self, map: &Map) -> Result<(), Box<Stop>> {
+    fn without_doubles(&self, map: &Map) -> Result<(), Stop> {
         if map.len() > WALKED_NAMES {
             let mut names: Vec<&str> = map.names().collect();
             names.sort_unstable();
@@ -257,7 +259,7 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn twice(&self, at: usize, name: &str) -> Box<Stop> {
+    fn twice(&self, at: usize, name: &str) -> Stop {
         let start: String = name.chars().take(40).collect();
         self.stop_at(
             at,
@@ -274,7 +276,7 @@ impl Reader<'_> {
     }
 
     /// Tells whether a list or map has a further member.
-    fn goes_on(&mut self, close: u8, wanted: &str) -> Result<bool, Box<Stop>> {
+    fn goes_on(&mut self, close: u8, wanted: &str) -> Result<bool, Stop> {
         self.space();
         if self.closes(b',') {
             self.space();
@@ -286,7 +288,7 @@ impl Reader<'_> {
         Err(self.unexpected(wanted))
     }
 
-    fn string(&mut self) -> Result<Text, Box<Stop>> {
+    fn string(&mut self) -> Result<Text, Stop> {
         self.at += 1;
         let start = self.at;
         self.plain()?;
@@ -299,7 +301,7 @@ impl Reader<'_> {
     }
 
     /// Steps over characters that stand for themselves.
-    fn plain(&mut self) -> Result<(), Box<Stop>> {
+    fn plain(&mut self) -> Result<(), Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         self.at += plain_length(rest);
         match self.peek() {
@@ -309,7 +311,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escaped_string(&mut self, start: usize) -> Result<Text, Box<Stop>> {
+    fn escaped_string(&mut self, start: usize) -> Result<Text, Stop> {
         let mut text = String::from(self.text.get(start..self.at).unwrap_or_default());
         loop {
             if self.closes(b'"') {
@@ -322,7 +324,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, Box<Stop>> {
+    fn escape(&mut self) -> Result<char, Stop> {
         let start = self.at;
         self.at += 1;
         let simple = match self.peek() {
@@ -342,7 +344,7 @@ impl Reader<'_> {
     }
 
     /// Reads `\uXXXX`, and the second half of a pair.
-    fn unicode(&mut self, start: usize) -> Result<char, Box<Stop>> {
+    fn unicode(&mut self, start: usize) -> Result<char, Stop> {
         let first = self.hex4()?;
         let code = if (0xd800..0xdc00).contains(&first) && self.peek() == Some(b'\\') {
             self.at += 1;
@@ -363,7 +365,7 @@ impl Reader<'_> {
     }
 
     /// Reads `uXXXX`.
-    fn hex4(&mut self) -> Result<u32, Box<Stop>> {
+    fn hex4(&mut self) -> Result<u32, Stop> {
         let wanted = "`u` and four hexadecimal digits";
         if !self.closes(b'u') {
             return Err(self.unexpected(wanted));
@@ -377,7 +379,7 @@ impl Reader<'_> {
         Ok(code)
     }
 
-    fn number(&mut self) -> Result<Value, Box<Stop>> {
+    fn number(&mut self) -> Result<Value, Stop> {
         let start = self.at;
         let negative = self.closes(b'-');
         let zero = self.peek() == Some(b'0');
@@ -407,7 +409,7 @@ impl Reader<'_> {
         number.ok_or_else(|| self.stop_at(start, Code::Malformed, "a number too large to be exact"))
     }
 
-    fn digits(&mut self) -> Result<usize, Box<Stop>> {
+    fn digits(&mut self) -> Result<usize, Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = rest.iter().position(|byte| !byte.is_ascii_digit());
         let count = end.unwrap_or(rest.len());

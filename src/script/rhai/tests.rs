@@ -72,7 +72,7 @@ fn helpers_of_one_name_in_many_files_are_not_mixed_up() {
         let world = World::new(&[
             ("scripts/a.rhai", &helper(1)),
             ("scripts/b.rhai", &helper(10)),
-            ("scripts/t.rhai", &service),
+            ("scripts/t.rhai", service),
         ]);
         let answer = world.call("t", Value::Map(Map::new())).await.unwrap();
         let map = answer.value.as_map().cloned().unwrap();
