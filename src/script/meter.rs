@@ -73,8 +73,10 @@ pub(crate) struct Running {
     over: RefCell<Option<Fault>>,
     /// Where it was when it was last seen to hold much memory.
     seen: RefCell<Option<Place>>,
-    /// What it waits for, or its branch that is polled now.
-    waits: RefCell<Rc<Waits>>,
+    /// What it waits for.
+    waits: Waits,
+    /// What its branch waits for that is polled now.
+    branch: RefCell<Option<Rc<Waits>>>,
 }
 
 /// Whether a call lets others run.
@@ -124,18 +126,24 @@ impl Running {
             held: Cell::default(),
             over: RefCell::default(),
             seen: RefCell::default(),
-            waits: RefCell::default(),
+            waits: Waits::default(),
+            branch: RefCell::default(),
         })
     }
 
-    /// Returns what it waits for, or its branch that is polled now.
-    pub(crate) fn waits(&self) -> Rc<Waits> {
-        Rc::clone(&self.waits.borrow())
+    /// Returns what it waits for outside of branches.
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
-    /// Makes it wait in another branch; returns the one before.
-    pub(crate) fn wait_in(&self, branch: Rc<Waits>) -> Rc<Waits> {
-        self.waits.replace(branch)
+    /// Adds to what its branch waits for that is polled now, or it.
+    pub(crate) fn wait_for<R>(&self, add: impl FnOnce(&Waits) -> R) -> R {
+        add(self.branch.borrow().as_deref().unwrap_or(&self.waits))
+    }
+
+    /// Makes it wait in a branch, or in none; returns the one before.
+    pub(crate) fn wait_in(&self, branch: Option<Rc<Waits>>) -> Option<Rc<Waits>> {
+        self.branch.replace(branch)
     }
 
     /// Notes where it is while it holds much memory.

@@ -104,7 +104,7 @@ impl<F> Branch<F> {
     pub(crate) fn new(running: Rc<Running>, future: F) -> Self {
         let waits = Rc::<Waits>::default();
         let held: Rc<dyn Held> = Rc::clone(&waits) as _;
-        running.waits().add(Rc::downgrade(&held));
+        running.wait_for(|waits| waits.add(Rc::downgrade(&held)));
         Self {
             running,
             waits,
@@ -117,7 +117,7 @@ impl<F: Future> Future for Branch<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let outer = self.running.wait_in(Rc::clone(&self.waits));
+        let outer = self.running.wait_in(Some(Rc::clone(&self.waits)));
         let polled = self.future.as_mut().poll(context);
         drop(self.running.wait_in(outer));
         polled

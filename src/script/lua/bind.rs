@@ -143,7 +143,8 @@ impl Bound {
                 let future = async {
                     let future = call(Rc::clone(&running.call), args);
                     let future = host::in_turn(&running.call, bound.function, future);
-                    waited(&*running.waits().hold(future)).await
+                    let wait = running.wait_for(|waits| waits.hold(future));
+                    waited(&wait).await
                 };
                 let result = AssertUnwindSafe(future).catch_unwind().await;
                 let result = result.map(|done| done.unwrap_or_else(|| Err(given_up())));
@@ -215,14 +216,15 @@ impl Bound {
         future: LocalBoxFuture<'static, Result<Value, Fault>>,
     ) -> mlua::Result<mlua::Value> {
         let (bound, own) = (self.clone(), lua.weak());
-        let waits = entered.running.waits();
-        let pending = Pending(waits.hold(Box::pin(async move {
+        let running = Rc::clone(&entered.running);
+        let future = Box::pin(async move {
             let result = AssertUnwindSafe(future).catch_unwind().await;
             let value = bound.settle(&entered.running, entered.telling, result)?;
             let lua = own.upgrade();
             let _lifted = MemoryGuard::set(&lua, 0);
             bound.leave(&lua, value)
-        })));
+        });
+        let pending = Pending(running.wait_for(|waits| waits.hold(future)));
         lua.create_userdata(pending).map(mlua::Value::UserData)
     }
 
