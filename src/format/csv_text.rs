@@ -3,7 +3,7 @@
 //! Spreadsheets run cells that begin like a formula, so such texts are written after an apostrophe;
 //! numbers are not touched.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 
 use csv::StringRecord;
@@ -90,13 +90,19 @@ pub(crate) fn each_row(
             return Err(malformed(bytes, row.position(), &message));
         }
         cells += width;
-        if cells > MAX_CELLS {
-            let message = format!("the CSV has more than {MAX_CELLS} cells");
-            return Err(Fault::new(Code::TooDeep, message));
-        }
+        bounded(cells)?;
         take(&row)?;
     }
     Ok(())
+}
+
+/// Refuses more cells than a document may have.
+fn bounded(cells: usize) -> Result<(), Fault> {
+    if cells <= MAX_CELLS {
+        return Ok(());
+    }
+    let message = format!("the CSV has more than {MAX_CELLS} cells");
+    Err(Fault::new(Code::TooDeep, message))
 }
 
 /// Refuses a header that names a column twice.
@@ -192,6 +198,8 @@ pub(crate) fn write_rows(rows: &[&Value], layout: &Layout<'_>) -> Result<Vec<u8>
         [] => names(rows),
         given => given.to_vec(),
     };
+    // Each row gets all columns, also those that it does not have.
+    bounded(columns.len().saturating_mul(rows.len()))?;
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .delimiter(layout.marks.delimiter)
@@ -258,14 +266,17 @@ pub(crate) fn names<'a>(rows: &[&'a Value]) -> Vec<&'a str> {
 
 fn cells(row: &Value, columns: &[&str], formulas: Formulas) -> Result<Vec<Text>, String> {
     match row {
-        Value::Map(map) => columns
-            .iter()
-            .map(|name| cell(&format!("column `{name}`"), map.get(name), formulas))
-            .collect(),
+        Value::Map(map) => {
+            let values = Lookup::of(map);
+            let columns = columns.iter();
+            let cells =
+                columns.map(|name| cell(|| format!("column `{name}`"), values.get(name), formulas));
+            cells.collect()
+        }
         Value::List(list) if columns.is_empty() || columns.len() == list.len() => list
             .iter()
             .enumerate()
-            .map(|(index, value)| cell(&format!("cell {}", index + 1), Some(value), formulas))
+            .map(|(index, value)| cell(|| format!("cell {}", index + 1), Some(value), formulas))
             .collect(),
         Value::List(list) => {
             let width = columns.len();
@@ -278,13 +289,42 @@ fn cells(row: &Value, columns: &[&str], formulas: Formulas) -> Result<Vec<Text>,
     }
 }
 
-fn cell(place: &str, value: Option<&Value>, formulas: Formulas) -> Result<Text, String> {
+/// The values of a row by their names.
+enum Lookup<'a> {
+    /// Few are found faster by walking.
+    Few(&'a Map),
+    /// For many, a walk for each would be too many steps.
+    Many(HashMap<&'a str, &'a Value>),
+}
+
+impl<'a> Lookup<'a> {
+    fn of(map: &'a Map) -> Self {
+        if map.len() <= 32 {
+            return Self::Few(map);
+        }
+        let pairs = map.iter();
+        Self::Many(pairs.map(|(name, value)| (name.as_str(), value)).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        match self {
+            Self::Few(map) => map.get(name),
+            Self::Many(values) => values.get(name).copied(),
+        }
+    }
+}
+
+fn cell(
+    place: impl Fn() -> String,
+    value: Option<&Value>,
+    formulas: Formulas,
+) -> Result<Text, String> {
     let Some(value) = value else {
         return Ok(Text::default());
     };
     let text = value.to_text();
     let kind = value.kind();
-    let text = text.ok_or_else(|| format!("{place} holds a {kind}, a cell is one value"))?;
+    let text = text.ok_or_else(|| format!("{} holds a {kind}, a cell is one value", place()))?;
     let text_runs = matches!(value, Value::Text(_)) && runs_as_formula(&text);
     if text_runs && formulas == Formulas::Disarmed {
         return Ok(Text::from(format!("'{text}")));

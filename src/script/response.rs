@@ -47,7 +47,14 @@ pub(crate) fn headers(value: Value) -> Result<Vec<(Text, Text)>, Fault> {
             )),
         };
     };
-    let mut headers = Vec::with_capacity(map.len());
+    let too_large = || {
+        let message = "ctx.response.headers is larger than 64 headers or 32 KiB";
+        Fault::new(Code::OutputTooLarge, message)
+    };
+    if map.len() > MAX_HEADERS {
+        return Err(too_large());
+    }
+    let mut headers: Vec<(Text, Text)> = Vec::with_capacity(map.len());
     let mut bytes = 0;
     for (name, value) in map {
         let refuse = |why: &str| rejected(format!("ctx.response.headers has '{name}'{why}"));
@@ -64,9 +71,8 @@ pub(crate) fn headers(value: Value) -> Result<Vec<(Text, Text)>, Fault> {
         bytes += name.len() + text.len();
         headers.push((name, text));
     }
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        let message = "ctx.response.headers is larger than 64 headers or 32 KiB";
-        return Err(Fault::new(Code::OutputTooLarge, message));
+    if bytes > MAX_HEADER_BYTES {
+        return Err(too_large());
     }
     Ok(headers)
 }

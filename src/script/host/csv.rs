@@ -1,5 +1,6 @@
 //! `csv`: CSV texts to rows and back, by the same reader and writer as the channels.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -112,17 +113,20 @@ impl Options {
         })
     }
 
-    /// Returns the name in the rows of a name in the file.
-    fn inner<'a>(&'a self, outer: &'a str) -> &'a str {
-        let name = self.names.get(outer).and_then(Value::as_str);
-        name.unwrap_or(outer)
+    /// Returns the names in the rows by the names in the file.
+    fn inner(&self) -> HashMap<&str, &str> {
+        let pairs = self.names.iter();
+        pairs
+            .filter_map(|(outer, inner)| Some((outer.as_str(), inner.as_str()?)))
+            .collect()
     }
 
-    /// Returns the name in the file of a name in the rows.
-    fn outer<'a>(&'a self, inner: &'a str) -> &'a str {
-        let mut pairs = self.names.iter();
-        let pair = pairs.find(|(_, name)| name.as_str() == Some(inner));
-        pair.map_or(inner, |(outer, _)| outer)
+    /// Returns the names in the file by the names in the rows; of several the first.
+    fn outer(&self) -> HashMap<&str, &str> {
+        let pairs = self.names.iter().rev();
+        pairs
+            .filter_map(|(outer, inner)| Some((inner.as_str()?, outer.as_str())))
+            .collect()
     }
 }
 
@@ -235,7 +239,9 @@ enum Shape {
 impl Shape {
     fn of(first: &csv::StringRecord, options: &Options) -> Result<Self, Fault> {
         if options.header {
-            let header: Vec<&str> = first.iter().map(|name| options.inner(name)).collect();
+            let inner = options.inner();
+            let name = |outer| inner.get(outer).copied().unwrap_or(outer);
+            let header: Vec<&str> = first.iter().map(name).collect();
             csv_text::no_doubles(header.iter().copied())?;
             return Self::named(&header, options);
         }
@@ -259,10 +265,14 @@ impl Shape {
             let all = header.iter().map(|name| Text::from(*name));
             return Ok(Self::Named(all.enumerate().collect()));
         }
+        let places = header.iter().enumerate();
+        let places: HashMap<&str, usize> = places.map(|(index, name)| (*name, index)).collect();
         let find = |column: &Text| {
-            let index = header.iter().position(|name| name == column);
+            let index = places.get(column.as_str()).copied();
             let index = index.ok_or_else(|| {
-                let outer = options.outer(column).escape_debug().to_string();
+                let outer = options.outer();
+                let outer = outer.get(column.as_str()).copied().unwrap_or(column);
+                let outer = outer.escape_debug();
                 let fault = data::refused(format!("the header lacks the column `{outer}`"));
                 fault.hint(format!("It has {}.", header.join(", ").escape_debug()))
             })?;
@@ -318,7 +328,11 @@ fn layout<'a>(rows: &[&'a Value], options: &'a Options) -> Result<Layout<'a>, Fa
     };
     let header = match (options.header, columns.is_empty()) {
         (false, _) => Header::Absent,
-        (true, false) => Header::Given(columns.iter().map(|name| options.outer(name)).collect()),
+        (true, false) => {
+            let outer = options.outer();
+            let name = |inner: &&'a str| outer.get(inner).copied().unwrap_or(inner);
+            Header::Given(columns.iter().map(name).collect())
+        }
         (true, true) if rows.is_empty() => Header::Absent,
         (true, true) => {
             let fault = data::refused("csv.encode: rows that are lists do not name their columns");

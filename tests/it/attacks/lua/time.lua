@@ -72,6 +72,22 @@ ctx.response.payload.r = regex.test("x", "(?i)" .. string.rep("\\pL", 500))
 -- The steps of a query are counted, not timed; a debug build takes long for them.
 local node = xml.parse("<a>" .. string.rep("<b><c/></b>", 2000) .. "</a>")
 while true do node:all("//*[count(//*[count(//*) > 1]) > 1]") end
+--! csv-of-many-columns => KL-S102 or KL-S301
+-- Each row gets the columns of all.
+local rows = {}
+for i = 1, 10000 do rows[i] = { ["c" .. i] = 1 } end
+csv.encode(rows)
+--! csv-of-a-wide-row => true or KL-S301
+local row, columns = {}, {}
+for i = 1, 10000 do row["c" .. i] = "d" .. i; columns[i] = "c" .. i end
+ctx.response.payload.r = #csv.encode({ row }, { columns = columns, names = row }) > 0
+--! csv-with-many-names => KL-S102 or KL-S301
+local names, columns = {}, {}
+for i = 1, 10000 do names["c" .. i] = "d" .. i; columns[i] = "c" .. i end
+local header = table.concat(columns, ",")
+csv.parse(header .. "\n" .. header, { columns = columns, names = names })
+--! headers-of-many-names => KL-S304 or KL-S301
+for i = 1, 50000 do ctx.response.headers["x-" .. i] = "1" end
 --! store-in-a-loop => KL-S301
 while true do ctx.kvdb:get("x") end
 --! parallel-loops => KL-S301
