@@ -19,15 +19,32 @@ pub(crate) fn apply(project: &Project, findings: &[Finding]) -> Result<usize, Fa
             Fault::new(Code::Storage, format!("cannot mend {path}: {error}"))
         };
         let text = std::fs::read_to_string(&file).map_err(failed)?;
+        let fixes = apart(fixes);
         count += fixes.len();
-        std::fs::write(&file, mended(&text, fixes)).map_err(failed)?;
+        std::fs::write(&file, mended(&text, &fixes)).map_err(failed)?;
     }
     Ok(count)
 }
 
+/// Returns fixes from the last to the first; of several that touch each other the first counts, so that what one wrote
+/// is not written over by another.
+fn apart(mut fixes: Vec<&Fix>) -> Vec<&Fix> {
+    fixes.sort_by_key(|fix| (fix.span.line, fix.span.column));
+    let mut kept: Vec<&Fix> = Vec::with_capacity(fixes.len());
+    for fix in fixes {
+        let clear = kept.last().is_none_or(|last| {
+            last.span.line < fix.span.line || last.span.column + last.span.width <= fix.span.column
+        });
+        if clear {
+            kept.push(fix);
+        }
+    }
+    kept.reverse();
+    kept
+}
+
 /// Returns a text with its fixes; the last first, so that none moves another.
-fn mended(text: &str, mut fixes: Vec<&Fix>) -> String {
-    fixes.sort_by_key(|fix| std::cmp::Reverse((fix.span.line, fix.span.column)));
+fn mended(text: &str, fixes: &[&Fix]) -> String {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     for fix in fixes {
         let index = (fix.span.line as usize).checked_sub(1);
@@ -50,9 +67,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn fixes_of_one_line_do_not_move_each_other() {
-        let fix = |column, width, with: &str| Fix {
+    fn fix(column: u32, width: u32, with: &str) -> Fix {
+        Fix {
             path: String::new(),
             span: Span {
                 line: 2,
@@ -60,9 +76,21 @@ mod tests {
                 width,
             },
             with: with.to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn fixes_of_one_line_do_not_move_each_other() {
         let (one, two) = (fix(5, 4, "kvdb"), fix(10, 3, "incr"));
         let text = "é\nctx.kvd1:inc(k)\n";
-        assert_eq!(mended(text, vec![&one, &two]), "é\nctx.kvdb:incr(k)\n");
+        let fixes = apart(vec![&one, &two]);
+        assert_eq!(mended(text, &fixes), "é\nctx.kvdb:incr(k)\n");
+    }
+
+    #[test]
+    fn of_fixes_that_touch_each_other_one_is_written() {
+        let (one, again, other) = (fix(5, 4, "kvdb"), fix(5, 4, "kvdb"), fix(7, 2, "x"));
+        let fixes = apart(vec![&one, &again, &other]);
+        assert_eq!(mended("\nctx.kvd1:inc(k)\n", &fixes), "\nctx.kvdb:inc(k)\n");
     }
 }

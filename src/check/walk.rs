@@ -349,6 +349,7 @@ impl Walk<'_> {
             self.service(pairs);
             return Meaning::Unknown;
         }
+        let told = self.facts.faults.len();
         let (called, span) = match callee {
             Node::Member(of, name) => {
                 let of = self.meaning(of);
@@ -363,7 +364,12 @@ impl Walk<'_> {
             }
             other => (self.meaning(other), Span::default()),
         };
+        let wrong = self.facts.faults.len() > told;
         self.values(args);
+        if wrong {
+            // What is called was told already.
+            return Meaning::Unknown;
+        }
         let Meaning::Function(function) = called else {
             self.called(callee, args.len());
             return Meaning::Unknown;

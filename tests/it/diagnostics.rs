@@ -84,6 +84,11 @@ fn judge(case: &Case, blocks: &[String], wrong: &mut Vec<String>) -> String {
     if caret(block) != Some(wanted) {
         wrong.push(format!("{}: wanted {wanted:?}, got\n{block}", case.name));
     }
+    let told = |block: &&String| block.starts_with("error") && caret(block) == Some(wanted);
+    let errors: Vec<&String> = blocks.iter().filter(told).collect();
+    if errors.len() > 1 {
+        wrong.push(format!("{}: told twice: {errors:#?}", case.name));
+    }
     format!("# {}\n{block}\n\n", case.name)
 }
 
@@ -229,6 +234,19 @@ fn a_check_mends_what_is_certain_and_nothing_else() {
         "{}",
         fixed.err
     );
+}
+
+#[test]
+fn a_name_that_is_misspelt_once_is_told_and_mended_once() {
+    let project = TestServer::project("rates");
+    let text =
+        "service(#{ name: \"a.b\" });\nfn handle(ctx) { ctx.kvdb.gett(json.pars(\"1\")); }\n";
+    project.write("scripts/a.rhai", text);
+    let fixed = kladka(&project.root(), &["check", "--fix"]);
+    assert_eq!(fixed.code, 0, "{}{}", fixed.out, fixed.err);
+    assert!(fixed.err.contains("mended 2 names"), "{}", fixed.err);
+    let wanted = text.replace("gett", "get").replace("pars", "parse");
+    assert_eq!(project.read("scripts/a.rhai"), wanted);
 }
 
 #[test]
