@@ -2,10 +2,11 @@
 //!
 //! Rhai shares a captured variable with the closure. One that is kept can hold another that captured before it, and so
 //! on: a chain of any length, which Rust drops recursively until no stack is deep enough, and circles that are never
-//! freed. A closure that is handed over on the spot to a library function that keeps none can do neither. Such a function
-//! must not be a method of a captured variable, for that is locked while it runs.
+//! freed. A closure that is handed over on the spot to a library function that keeps none can do neither; nor can those of
+//! a list that is written as the argument of `parallel`. Such a function must not be a method of a captured variable, for
+//! that is locked while it runs.
 
-use rhai::{AST, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use crate::base::{Code, Fault};
 
@@ -64,11 +65,13 @@ fn kept(path: &[ASTNode<'_>], takes: &impl Fn(&str) -> bool) -> Option<Problem> 
         return None;
     };
     let above = path.get(..path.len().saturating_sub(1)).unwrap_or_default();
-    let caller = above.last().and_then(|node| match node {
-        ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))
-        | ASTNode::Stmt(Stmt::FnCall(call, _)) => Some(call),
-        _ => None,
-    });
+    if above
+        .split_last()
+        .is_some_and(|(list, above)| is_list(list) && caller(above).is_some_and(is_parallel))
+    {
+        return None;
+    }
+    let caller = caller(above);
     if let Some(call) = caller
         && call.namespace.is_empty()
         && takes(&call.name)
@@ -101,6 +104,24 @@ fn kept(path: &[ASTNode<'_>], takes: &impl Fn(&str) -> bool) -> Option<Problem> 
         Fault::new(Code::ScriptCompile, message).hint(hint),
         variable.pos,
     ))
+}
+
+/// Returns the call whose argument stands below a path.
+fn caller<'a>(path: &[ASTNode<'a>]) -> Option<&'a FnCallExpr> {
+    path.last().and_then(|node| match node {
+        ASTNode::Expr(Expr::MethodCall(call, _) | Expr::FnCall(call, _))
+        | ASTNode::Stmt(Stmt::FnCall(call, _)) => Some(&**call),
+        _ => None,
+    })
+}
+
+fn is_list(node: &ASTNode<'_>) -> bool {
+    matches!(node, ASTNode::Expr(Expr::Array(..)))
+}
+
+/// Tells whether a call is `parallel([…])`, which takes the list apart, calls its members and lets go of them.
+fn is_parallel(call: &FnCallExpr) -> bool {
+    call.namespace.is_empty() && call.name == "parallel" && call.args.len() == 1
 }
 
 /// Returns the variable whose method the last node of the path calls. Rhai locks a captured one meanwhile.

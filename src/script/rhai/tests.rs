@@ -1010,6 +1010,9 @@ fn closures_may_capture_only_where_they_are_used() {
         "let n = 1; let m = #{ f: || n };",
         "let n = 1; keep(|| n);",
         "let l = []; let n = 1; l.push(|| n);",
+        "let n = 1; let l = [|| n]; parallel(l);",
+        "let n = 1; parallel([[|| n]]);",
+        "let n = 1; keep([|| n]);",
     ] {
         let fault = problem(&format!("{}\nfn keep(f) {{ f }}", body(kept)));
         assert_eq!(fault.code(), Code::ScriptCompile, "{kept}");
@@ -1085,7 +1088,7 @@ fn other(ctx) { ctx.response.payload.r = [global::SHARED.n, ctx.request.input.ma
 fn parallel_runs_at_once_and_keeps_the_order() {
     on_core(async {
         let code = "let base = 10;
-            let two = parallel([|| 1, || 2]);
+            let two = parallel([|| 1, || ctx.time.nap(10, base - 8)]);
             let many = parallel([40, 30, 20, 10], |ms| ctx.time.nap(ms, base + ms));
             ctx.response.payload.r = two + many;";
         let world = World::new(&[("scripts/t.rhai", &body(code))]);
