@@ -19,7 +19,7 @@ use crate::testing::paste::Written;
 use crate::testing::project::Project;
 use crate::testing::scene::Scene;
 use crate::testing::table::{failure, read_fixture};
-use crate::testing::wanted::Wanted;
+use crate::testing::wanted::{Wanted, each};
 
 /// A case on its way through an exposure.
 pub(super) struct Run<'a> {
@@ -292,11 +292,10 @@ fn drop_empty(json: &mut Json) {
 type Pairs = std::collections::BTreeMap<String, Json>;
 
 fn pairs(pairs: &Pairs) -> Vec<(String, Option<String>)> {
-    let pair = |(name, value): (&String, &Json)| {
-        let text = Value::from(value).to_text().filter(|_| !value.is_null());
-        (name.clone(), text.map(String::from))
-    };
-    pairs.iter().map(pair).collect()
+    let pairs = pairs.iter();
+    pairs
+        .flat_map(|(name, value)| each(name, Value::from(value)))
+        .collect()
 }
 
 fn wanted(spec: &MockSpec) -> Wanted {

@@ -26,7 +26,7 @@ pub(super) fn mock(sent: &Sent, written: Written) -> String {
     let (connection, path) = (quoted(connection), quoted(path));
     match written {
         Written::Yaml => {
-            let query = pairs(sent, |name, value| format!("{name}: {value}"));
+            let query = pairs(sent, ["[", "]"], |name, value| format!("{name}: {value}"));
             let query = braced(&query, "query: {", "}, ");
             format!(
                 "given:\n  outgoing:\n    http:\n      {connection}:\n        - {{ method: {method}, path: {path}, \
@@ -34,14 +34,16 @@ pub(super) fn mock(sent: &Sent, written: Written) -> String {
             )
         }
         Written::Lua => {
-            let query = pairs(sent, |name, value| format!("[{name}] = {value}"));
+            let query = pairs(sent, ["{ ", " }"], |name, value| {
+                format!("[{name}] = {value}")
+            });
             let query = braced(&query, ", query = { ", " }");
             format!(
                 "t.out.http[{connection}]:on(\"{method}\", {{ path = {path}{query} }}):reply(200, \"…\")"
             )
         }
         Written::Rhai => {
-            let query = pairs(sent, |name, value| format!("{name}: {value}"));
+            let query = pairs(sent, ["[", "]"], |name, value| format!("{name}: {value}"));
             let query = braced(&query, ", query: #{ ", " }");
             format!(
                 "t.out.http[{connection}].on(\"{method}\", #{{ path: {path}{query} }}).reply(200, \"…\");"
@@ -50,9 +52,24 @@ pub(super) fn mock(sent: &Sent, written: Written) -> String {
     }
 }
 
-fn pairs(sent: &Sent, pair: impl Fn(&str, &str) -> String) -> String {
-    let pairs = sent.query.iter();
-    let pairs = pairs.map(|(name, value)| pair(&quoted(name), &quoted(value)));
+/// Returns the query; a name that is there more than once has a list, between the signs of the language.
+fn pairs(sent: &Sent, list: [&str; 2], pair: impl Fn(&str, &str) -> String) -> String {
+    let mut named: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, value) in &sent.query {
+        match named.iter_mut().find(|(own, _)| own == name) {
+            Some((_, values)) => values.push(quoted(value)),
+            None => named.push((name, vec![quoted(value)])),
+        }
+    }
+    let [open, close] = list;
+    let pairs = named.into_iter().map(|(name, values)| {
+        let all = values.join(", ");
+        let value = match values.len() {
+            1 => all,
+            _ => format!("{open}{all}{close}"),
+        };
+        pair(&quoted(name), &value)
+    });
     pairs.collect::<Vec<String>>().join(", ")
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Wanted {
     pub(super) method: Option<String>,
     /// The path, with or without the part that all calls of the connection share.
     pub(super) path: Option<String>,
-    /// Pairs that must be in the query; nothing expects that a name is not there.
+    /// Pairs that must be in the query, one for each member of a list; nothing expects that a name is not there.
     pub(super) query: Vec<(String, Option<String>)>,
     /// Headers that must be there.
     pub(super) headers: Vec<(String, Option<String>)>,
@@ -117,8 +117,11 @@ impl Wanted {
             }
         });
         let headers = self.headers.iter().all(|(name, value)| {
-            let given = sent.headers.get(name).and_then(|own| own.to_str().ok());
-            given == value.as_deref()
+            let mut given = sent.headers.get_all(name).iter();
+            match value {
+                Some(value) => given.any(|own| own.to_str().ok() == Some(value)),
+                None => given.next().is_none(),
+            }
         });
         let body = self.body.as_ref().is_none_or(|own| *own == sent.body);
         let json = self.json.as_ref().is_none_or(|own| {
@@ -149,11 +152,21 @@ fn pairs(value: Option<Value>, name: &str) -> Result<Vec<(String, Option<String>
             )));
         }
     };
-    let pairs = map.into_iter().map(|(own, value)| {
-        let text = value.to_text().filter(|_| !value.is_null());
-        (String::from(own), text.map(String::from))
-    });
+    let pairs = map.into_iter().flat_map(|(own, value)| each(&own, value));
     Ok(pairs.collect())
+}
+
+/// Returns a pair for a value, or for each member of a list.
+pub(super) fn each(name: &str, value: Value) -> Vec<(String, Option<String>)> {
+    let values = match value {
+        Value::List(values) if !values.is_empty() => values,
+        other => vec![other],
+    };
+    let pairs = values.into_iter().map(|value| {
+        let text = value.to_text().filter(|_| !value.is_null());
+        (name.to_owned(), text.map(String::from))
+    });
+    pairs.collect()
 }
 
 /// Makes the fault of a test that says something that has no meaning.
