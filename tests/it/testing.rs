@@ -819,6 +819,30 @@ fn coverage_names_the_lines_that_did_not_run_in_both_languages() {
 }
 
 #[test]
+fn failures_have_the_same_places_while_lines_are_counted() {
+    let server = shop();
+    let rhai = "service(#{ name: \"at.rhai\" });\nfn handle(ctx) {\n    // The line above counts, too: //\n    ctx.log.info(\"//\");\n    return ctx.kvdb.gett(1);\n}\n";
+    server.write("scripts/at.rhai", rhai);
+    let test = "fn test_a(t) { t.eq(t.kvdb.get(\"a\"), 1); }\nfn test_b(t) {\n    t.invoke(\"at.rhai\");\n}\n";
+    server.write("tests/at_test.rhai", test);
+    let plain = server.kladka(&["test", "at_test"]);
+    let counted = server.kladka(&["test", "at_test", "--cov"]);
+    let places = |out: &str| -> Vec<String> {
+        let lines = out.lines().map(str::trim);
+        let places = lines.filter(|line| line.starts_with("-->") || line.ends_with('^'));
+        places.map(str::to_owned).collect()
+    };
+    assert_eq!(places(&plain.out).len(), 4, "{}", plain.out);
+    assert_eq!(places(&plain.out), places(&counted.out));
+    // A line behind one with a text that looks like a comment counts, and so does a `return` at the end.
+    assert!(counted.out.contains("scripts/at.rhai"), "{}", counted.out);
+    let report = document(&server.kladka(&["test", "at_test", "--cov", "--json"]));
+    let files = report["coverage"]["files"].as_array().unwrap();
+    let file = files.iter().find(|it| it["file"] == "scripts/at.rhai");
+    assert_eq!(file.unwrap()["lines"], 3, "{report}");
+}
+
+#[test]
 fn watching_runs_once_for_each_change_and_rests_between() {
     let server = shop();
     server.write("tests/a_test.lua", "test(\"a\", function(t) t:ok(1) end)\n");

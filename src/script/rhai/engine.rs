@@ -173,7 +173,9 @@ impl Interpreter {
         let mut ast = self.compiled(text)?;
         closure::check(&ast, &self.takers)?;
         let mut text = Cow::Borrowed(text);
-        if let Some(coverage) = &self.coverage {
+        // Of other files nothing is told, and places of their errors stay exact.
+        let told = path.starts_with("scripts/");
+        if let Some(coverage) = self.coverage.as_ref().filter(|_| told) {
             let marked = coverage::marked(&ast, &text, |line| coverage.mark(path, line));
             if let Ok(telling) = self.compiled(&marked.text) {
                 let lines = marked.lines.iter();
