@@ -129,6 +129,7 @@ pub(crate) async fn check(project: &Project, environment: Environment) -> Result
         found.collect()
     })?);
     findings.extend(world.unbounded());
+    findings.extend(world.unanswered());
     findings.sort_by_key(|finding| {
         let place = finding.fault.place();
         place.map(|place| (place.path.to_string(), place.line, place.column))

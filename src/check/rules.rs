@@ -52,6 +52,26 @@ impl<'a> World<'a> {
         all.collect()
     }
 
+    /// Returns an error for each channel and job whose service is not there.
+    pub(crate) fn unanswered(&self) -> Vec<Finding> {
+        let sets = self.configured.into_iter().filter(|_| self.whole);
+        let all = sets.flat_map(|set| {
+            let objects = set.objects.iter().filter(|object| object.enabled);
+            objects.filter_map(|object| {
+                let name = object.body.get("service")?.as_str()?;
+                let known = self.services.keys().any(|it| it.as_str() == name);
+                // Those of the server are in no file, and what a placeholder stands for is not known.
+                if known || name.starts_with("kladka.") || name.contains("${") {
+                    return None;
+                }
+                let fault = service::unknown(name, self.services.keys().copied());
+                let spot = object.places.value("/service");
+                Some(super::error(set.sources.locate(fault, spot)))
+            })
+        });
+        all.collect()
+    }
+
     /// Returns how long a connection waits for an answer, where its object says so.
     fn patience(&self, kind: &str, name: &str) -> Option<Millis> {
         let mut objects = self.configured?.objects.iter();
