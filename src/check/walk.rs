@@ -384,13 +384,25 @@ impl Walk<'_> {
             (("", "invoke" | "invoke_async"), _) => self.invoked(args),
             // Its argument is where it goes on.
             (("kvdb", "scan"), _) => {}
-            (("kvdb", _), Some(Node::Literal(Literal::Text(key), span))) => {
-                let used = (self.owner.clone(), Use::key(key), *span);
-                self.facts.uses.push(used);
+            (("kvdb", "delete" | "exists" | "mget"), _) => args.iter().for_each(|it| self.key(it)),
+            (("kvdb", "mset"), Some(Node::Map(pairs, _))) => {
+                for key in pairs.iter().filter_map(|(key, _)| key.as_ref()) {
+                    let used = (self.owner.clone(), Use::key(&key.text), key.span);
+                    self.facts.uses.push(used);
+                }
             }
+            (("kvdb", _), Some(key)) => self.key(key),
             _ => {}
         }
         Api::given(function)
+    }
+
+    /// Notes the key of a function of `ctx.kvdb`.
+    fn key(&mut self, node: &Node) {
+        if let Node::Literal(Literal::Text(key), span) = node {
+            let used = (self.owner.clone(), Use::key(key), *span);
+            self.facts.uses.push(used);
+        }
     }
 
     fn invoked(&mut self, args: &[Node]) {
