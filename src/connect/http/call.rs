@@ -28,6 +28,8 @@ use crate::xml;
 const NAMES: [&str; 8] = [
     "method", "path", "params", "query", "headers", "body", "json", "timeout",
 ];
+/// How many headers a script may add to a request; peers take a hundred or so.
+const MAX_HEADERS: usize = 256;
 /// Headers that only we may set: they say where a request goes and where it ends.
 const OURS: [HeaderName; 8] = [
     header::HOST,
@@ -196,6 +198,12 @@ fn set_headers(headers: &mut HeaderMap, own: Map, connection: &Connection) -> Re
         Some(Credentials::Header { name, .. }) => HeaderName::from_bytes(name.as_bytes()).ok(),
         None => None,
     };
+    if own.len() > MAX_HEADERS {
+        let count = own.len();
+        return Err(refused(format!(
+            "{count} headers are more than {MAX_HEADERS}"
+        )));
+    }
     for (name, given) in own {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_invalid| refused(format!("{name:?} is not the name of a header")))?;

@@ -36,6 +36,10 @@ ctx.response.payload.r = ctx.outgoing.http["partner"]:get { path = "@127.0.0.1:@
 ctx.response.payload.r = ctx.outgoing.http["partner"]:get { path = "/{p}", params = { p = ".." } }.text
 --! line-in-header => KL-O103
 ctx.outgoing.http["partner"]:get { headers = { ["x-a"] = "1\r\nx-owned: 1" } }
+--! many-headers-of-a-request => KL-O103
+local headers = {}
+for i = 1, 300 do headers["x-" .. i] = "1" end
+ctx.outgoing.http["partner"]:get { headers = headers }
 --! other-host => KL-O103
 ctx.outgoing.http["partner"]:get { headers = { Host = "127.0.0.1:@PORT@" } }
 --! settings-climb => KL-S101
