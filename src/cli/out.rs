@@ -5,12 +5,14 @@
     reason = "this is where printing happens"
 )]
 
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde_json::Value as Json;
 
 use crate::base::Exit;
 use crate::cli::Failure;
+use crate::telemetry::escaped;
 
 /// How a command prints.
 #[derive(Clone, Copy)]
@@ -19,16 +21,28 @@ pub(super) struct Out {
     pub(super) json: bool,
 }
 
-/// Prints data.
+/// Prints data: as it is, but on a terminal without what would steer it.
 pub(super) fn data(text: &str) {
-    println!("{text}");
+    if io::stdout().is_terminal() {
+        print(&escaped(text, true));
+    } else {
+        print(text);
+    }
+}
+
+/// Prints a line on stdout. Who reads it may have seen enough, as `head` does.
+fn print(line: &str) {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => println!("{line}"),
+        _ => {}
+    }
 }
 
 impl Out {
     /// Prints talk.
     pub(super) fn talk(self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            eprintln!("{}", escaped(text, true));
         }
     }
 
@@ -37,22 +51,19 @@ impl Out {
         let shown = if self.json {
             pretty(document)
         } else {
-            text(document)
+            escaped(&text(document), true)
         };
         if !shown.is_empty() {
-            println!("{}", shown.trim_end());
+            print(shown.trim_end());
         }
     }
 
     /// Prints a failure and returns its exit code.
     pub(super) fn failure(self, failure: &Failure) -> ExitCode {
         if self.json {
-            println!(
-                "{}",
-                pretty(&serde_json::json!({ "error": failure.document }))
-            );
+            print(&pretty(&serde_json::json!({ "error": failure.document })));
         } else {
-            eprintln!("{}", failure.block);
+            self.talk(&failure.block);
         }
         code(failure.exit)
     }
@@ -65,7 +76,7 @@ pub(super) fn code(exit: Exit) -> ExitCode {
 
 /// Prints one line of talk whatever was asked for: used by servers.
 pub(super) fn notice(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", escaped(text, true));
 }
 
 fn pretty(document: &Json) -> String {
@@ -74,7 +85,7 @@ fn pretty(document: &Json) -> String {
 
 /// Prints a document in one line.
 pub(super) fn one_line(document: &Json) {
-    println!("{document}");
+    print(&document.to_string());
 }
 
 /// Lays rows out in columns under their headings; a column is as wide as its widest cell.

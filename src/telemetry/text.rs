@@ -134,7 +134,7 @@ impl Visit for Parts {
 }
 
 /// Escapes what would steer a terminal or forge a line; diagnostics have several lines of their own.
-fn escaped(text: &str, lines: bool) -> String {
+pub(crate) fn escaped(text: &str, lines: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && c != '\t' && !(lines && c == '\n') {

@@ -1,5 +1,7 @@
 //! The command line through the binary: what each command prints where, and how it ends.
 
+use std::process::Stdio;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::{Command, Gate, TestServer, binary, kladka, kladka_with};
@@ -35,6 +37,37 @@ fn endings(gate: &Gate) -> TestServer {
     );
     server.write("config/objects.yaml", objects);
     server.start()
+}
+
+#[test]
+fn a_message_of_a_script_does_not_steer_the_terminal() {
+    let server = TestServer::project("blank");
+    let text = "return service { name = \"a.b\", handle = function(ctx) ctx.fail \"a\\27]0;owned\\7\\nb\" end }\n";
+    server.write("scripts/a.lua", text);
+    let server = server.start();
+    let failed = kladka(&server.root(), &["service", "invoke", "a.b"]);
+    assert!(
+        failed.err.contains(r"a\u{1b}]0;owned\u{7}"),
+        "{}",
+        failed.err
+    );
+    assert!(!failed.err.contains('\u{1b}'), "{}", failed.err);
+    // Programs get it as it is.
+    let failed = kladka(&server.root(), &["service", "invoke", "a.b", "--json"]);
+    let document: Json = serde_json::from_str(&failed.out).unwrap();
+    assert_eq!(document["error"]["detail"], "a\u{1b}]0;owned\u{7}\nb");
+}
+
+#[test]
+fn who_has_read_enough_ends_no_command_with_a_panic() {
+    let mut command = binary();
+    command.args(["explain", "KL-S101"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
 #[test]
