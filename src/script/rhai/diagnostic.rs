@@ -180,11 +180,21 @@ fn named(found: &Found<'_>, around: &Around<'_>) -> Fault {
                 None => fault.hint("Declare it before its use with `let`."),
             }
         }
-        E::ErrorDotExpr(..) => {
-            let what = before(found, around);
-            script(format!("{what} has no such field"))
+        E::ErrorDotExpr(text, _) => {
+            let (field, kind) = (quoted(text, "property '"), quoted(text, "for type '"));
+            let what = what_is(kind, found, around);
+            script(format!("{what} and has no field '{field}'"))
         }
-        E::ErrorIndexingType(kind, _) => script(format!("{} has no members", article(kind))),
+        E::ErrorIndexingType(kinds, _) => {
+            // The type of the key stands behind.
+            let kind = kinds.split(" [").next().unwrap_or(kinds);
+            let what = what_is(kind, found, around);
+            script(format!("{what} and has no members"))
+        }
+        E::ErrorMismatchDataType(wanted, actual, _) if !wanted.is_empty() && !actual.is_empty() => {
+            let (wanted, actual) = (article(wanted), article(actual));
+            script(format!("{wanted} is needed here, not {actual}"))
+        }
         E::ErrorStackOverflow(_) => script("the script calls itself too deep".to_owned())
             .hint("Use a loop, or a list of what is left to do."),
         E::ErrorDataTooLarge(what, _) if what.contains("string") => memory(
@@ -200,6 +210,23 @@ fn named(found: &Found<'_>, around: &Around<'_>) -> Fault {
         }
         other => script(lowered(&without_place(other))),
     }
+}
+
+/// Returns what stands in quotes behind words in a message of the interpreter.
+fn quoted<'a>(text: &'a str, behind: &str) -> &'a str {
+    let rest = text.split_once(behind).map_or("", |(_, rest)| rest);
+    rest.split('\'').next().unwrap_or_default()
+}
+
+/// Tells what the value before the dot or bracket is.
+fn what_is(kind: &str, found: &Found<'_>, around: &Around<'_>) -> String {
+    let what = before(found, around);
+    let is = article(kind);
+    // Behind a call or a bracket stands only part of it.
+    if what.is_empty() || what.starts_with('.') {
+        return format!("the value is {is}");
+    }
+    format!("'{what}' is {is}")
 }
 
 /// Returns what a script raised.
@@ -232,6 +259,17 @@ fn missing(signature: &str, found: &Found<'_>, around: &Around<'_>) -> Fault {
         .map(plain)
         .collect();
     let script = |message: String| Fault::new(Code::ScriptError, message);
+    // Some functions of lists say more of their own.
+    if name.contains(' ') {
+        return script(signature.to_owned());
+    }
+    if name.starts_with("anon$") {
+        let given = match types.join(", ") {
+            given if given.is_empty() => "without arguments".to_owned(),
+            given => format!("with {given}"),
+        };
+        return script(format!("the closure cannot be called {given}"));
+    }
     if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         let types = types.join(" and ");
         return script(format!("'{name}' does not work with {types}"));
@@ -261,23 +299,25 @@ fn missing(signature: &str, found: &Found<'_>, around: &Around<'_>) -> Fault {
     } else {
         script(format!("there is no function '{name}' for {given}"))
     };
-    let path = found
-        .frames
-        .last()
-        .map_or(around.path, |(place, _)| &*place.path);
-    let text = around
-        .set
-        .by_path
-        .get(path)
-        .map_or("", |source| source.text.as_str());
-    let own = text.lines().filter_map(|line| {
-        let rest = line.trim_start().strip_prefix("fn ")?;
-        rest.split('(').next().map(str::trim)
-    });
-    match closest(name, own) {
+    match closest(name, own_functions(found, around)) {
         Some(near) if near != name => fault.hint(format!("Did you mean `{near}`?")),
         _ => fault,
     }
+}
+
+/// Returns the names of the functions of the file in which an error was made.
+fn own_functions<'a>(
+    found: &Found<'_>,
+    around: &Around<'a>,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let path = found.frames.last();
+    let path = path.map_or(around.path, |(place, _)| &*place.path);
+    let source = around.set.by_path.get(path);
+    let text = source.map_or("", |source| source.text.as_str());
+    text.lines().filter_map(|line| {
+        let rest = line.trim_start().strip_prefix("fn ")?;
+        rest.split('(').next().map(str::trim)
+    })
 }
 
 /// Returns what stands before the dot of the call that failed, such as `ctx.kvdb`.
