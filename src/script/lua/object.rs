@@ -1,6 +1,6 @@
 //! What scripts hold as userdata: exact numbers, host objects, caught faults. All are immutable.
 
-use mlua::{MetaMethod, UserData, UserDataMethods};
+use mlua::{MetaMethod, UserData, UserDataFields, UserDataMethods};
 use rust_decimal::Decimal;
 
 use crate::base::{Fault, Handle, Value, with_article};
@@ -23,7 +23,13 @@ pub(crate) struct Raised(pub(crate) Fault);
 /// A null that stands in a list; each VM has one, so that `==` finds it.
 pub(crate) struct JsonNull;
 
+// Errors of Luau call userdata by the name of its type.
+
 impl UserData for JsonNull {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "json.null");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok("null"));
     }
@@ -45,6 +51,10 @@ impl Exact {
 }
 
 impl UserData for Exact {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "decimal");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.show()));
         methods.add_meta_function(MetaMethod::Concat, |_, pair: (mlua::Value, mlua::Value)| {
@@ -133,6 +143,10 @@ impl Raised {
 }
 
 impl UserData for Raised {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "error");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.show()));
         methods.add_meta_function(MetaMethod::Concat, |_, pair: (mlua::Value, mlua::Value)| {

@@ -14,7 +14,7 @@ use crate::script::host;
 use crate::script::host::log::Level;
 use crate::script::lua::alarm::Alarm;
 use crate::script::lua::bind;
-use crate::script::lua::bridge::{Bridge, Class, raise};
+use crate::script::lua::bridge::{Bridge, Class, raise, script_error};
 use crate::script::lua::context::{self, Context};
 use crate::script::lua::entry::Entry;
 use crate::script::lua::module::Loader;
@@ -233,7 +233,15 @@ fn classes(lua: &Lua, bridge: &Rc<Bridge>, tables: &[&'static [HostFn]]) -> mlua
     }
     let shared = Rc::clone(bridge);
     lua.register_userdata_type::<Held>(move |registry| {
-        use mlua::UserDataMethods as _;
+        use mlua::{UserDataFields as _, UserDataMethods as _};
+        registry.add_meta_field(MetaMethod::Type, "object");
+        registry.add_meta_method(
+            MetaMethod::NewIndex,
+            |_, this, (key, _): (mlua::Value, mlua::Value)| -> mlua::Result<()> {
+                let (class, key) = (this.0.0.class(), key.to_string()?);
+                Err(script_error(format!("'{class}.{key}' cannot be set")))
+            },
+        );
         registry.add_meta_function(
             MetaMethod::Index,
             move |_, (object, key): (mlua::AnyUserData, mlua::Value)| member(&shared, object, key),
