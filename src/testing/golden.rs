@@ -29,7 +29,8 @@ pub(super) fn path(file: &str, case: &str, exposure: Exposure) -> String {
     format!("tests/golden/{name}.{case}.{exposure}.{ending}")
 }
 
-fn slug(case: &str) -> String {
+/// Returns the part of the name that tells the case.
+pub(super) fn slug(case: &str) -> String {
     let words = case.split(|c: char| !c.is_alphanumeric());
     let words: Vec<String> = words
         .filter(|word| !word.is_empty())

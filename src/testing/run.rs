@@ -270,6 +270,14 @@ fn check(file: &CasesFile, sheet: &Sheet) -> Result<(), Vec<Fault>> {
             let message = format!("there are two cases '{}'", case.name);
             let fault = Fault::new(Code::TestFailed, message);
             faults.push(sheet.value(fault, &format!("{pointer}/name")));
+        } else if file.golden
+            && let Some(other) = (file.cases.iter().take(index))
+                .find(|other| golden::slug(&other.name) == golden::slug(&case.name))
+        {
+            let message = format!("'{}' has the golden file of '{}'", case.name, other.name);
+            let fault = Fault::new(Code::TestFailed, message)
+                .hint("Names of golden files have letters and digits only, in lower case.");
+            faults.push(sheet.value(fault, &format!("{pointer}/name")));
         }
         if case.output.is_some() && case.error.is_some() {
             let message = format!("case '{}' expects an output and an error", case.name);

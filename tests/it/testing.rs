@@ -577,6 +577,11 @@ fn a_file_that_could_pass_without_showing_anything_fails() {
             &["there are two cases 'a'", "twice.cases.yaml:4:13"],
         ),
         (
+            "slug.cases.yaml",
+            "service: shop.list\ngolden: true\ncases:\n  - { name: a b, output: [] }\n  - { name: A-b, output: [] }\n",
+            &["'A-b' has the golden file of 'a b'", "slug.cases.yaml:5:13"],
+        ),
+        (
             "empty_test.lua",
             "local x = 1\n",
             &["KL-T100", "empty_test.lua holds no test"],
