@@ -26,6 +26,7 @@ use crate::deploy::{self, Options};
 use crate::enmasse::WantedSet;
 use crate::kinds;
 use crate::server::configuration;
+use crate::testing;
 use api::Api;
 use functions::Scripts;
 use rules::World;
@@ -130,6 +131,11 @@ pub(crate) async fn check(project: &Project, environment: Environment) -> Result
     })?);
     findings.extend(world.unbounded());
     findings.extend(world.unanswered());
+    if examined.faults.is_empty() && configured.is_some() {
+        // What keeps services from loading was told; tests need them.
+        let tests = || testing::problems(project.clone()).into_iter().map(error);
+        findings.extend(deep(|| tests().collect())?);
+    }
     findings.sort_by_key(|finding| {
         let place = finding.fault.place();
         place.map(|place| (place.path.to_string(), place.line, place.column))

@@ -30,7 +30,7 @@ use crate::contract::HostFn;
 pub(crate) use example::{first_input, request};
 pub(crate) use golden::Golden;
 pub(crate) use project::{objects, wanted};
-pub(crate) use run::{Selection, run};
+pub(crate) use run::{Selection, problems, run};
 
 /// Returns what tests can do beside everything that services can.
 pub(crate) fn functions() -> &'static [HostFn] {

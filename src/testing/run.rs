@@ -43,30 +43,41 @@ impl Selection {
 /// Runs the tests of a project on a thread of its own kind, as a core is one. Problems that keep all tests from running
 /// come back at once.
 pub(crate) fn run(directory: Directory, selection: &Selection) -> Result<Report, Faults> {
+    on_core(all(directory, selection))
+}
+
+/// Reads the files with tests of a project that loads; returns what would keep them from running.
+pub(crate) fn problems(directory: Directory) -> Vec<Fault> {
+    let read = async {
+        let files = find(directory.root())?;
+        let selection = Selection::default();
+        let suite = Suite::load(directory, &selection, None).await?;
+        let problems = files.iter().flat_map(|file| suite.problems(file));
+        Ok(problems.collect())
+    };
+    match on_core(read) {
+        Ok(problems) => problems,
+        Err(faults) => {
+            let told = |fault: &Fault| fault.code() != Code::NoTests;
+            faults.0.into_iter().filter(told).collect()
+        }
+    }
+}
+
+fn on_core<T>(work: impl Future<Output = Result<T, Faults>>) -> Result<T, Faults> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default());
     let runtime = runtime
         .map_err(|error| Fault::new(Code::Internal, format!("the tests cannot be run: {error}")))?;
-    runtime.block_on(all(directory, selection))
+    runtime.block_on(work)
 }
 
 async fn all(directory: Directory, selection: &Selection) -> Result<Report, Faults> {
     let started = Instant::now();
     let files = find(directory.root())?;
     let coverage: Option<Arc<Coverage>> = selection.coverage.then(Arc::default);
-    let services = Api {
-        rarely: true,
-        coverage: coverage.clone(),
-        ..tables().into()
-    };
-    let tests = for_tests(&services);
-    let suite = Suite {
-        project: Project::load(directory, engines_with(&services)).await?,
-        selection,
-        lua: LuaEngine::new(tests.clone()),
-        rhai: RhaiEngine::new(tests),
-    };
+    let suite = Suite::load(directory, selection, coverage.clone()).await?;
     let mut reports = Vec::new();
     for file in &files {
         reports.extend(suite.file(file).await);
@@ -99,7 +110,26 @@ struct Suite<'a> {
     rhai: RhaiEngine,
 }
 
-impl Suite<'_> {
+impl<'a> Suite<'a> {
+    async fn load(
+        directory: Directory,
+        selection: &'a Selection,
+        coverage: Option<Arc<Coverage>>,
+    ) -> Result<Self, Faults> {
+        let services = Api {
+            rarely: true,
+            coverage,
+            ..tables().into()
+        };
+        let tests = for_tests(&services);
+        Ok(Self {
+            project: Project::load(directory, engines_with(&services)).await?,
+            selection,
+            lua: LuaEngine::new(tests.clone()),
+            rhai: RhaiEngine::new(tests),
+        })
+    }
+
     /// Runs the tests of a file; `None` when none was asked for.
     async fn file(&self, file: &TestFile) -> Option<FileReport> {
         let path = &file.path;
@@ -144,7 +174,8 @@ impl Suite<'_> {
         Ok((counted(reports.len(), "test"), reports))
     }
 
-    async fn cases(&self, path: &str) -> Result<(String, Vec<TestReport>), Vec<Fault>> {
+    /// Reads a file of cases; returns it with the service that it is about.
+    fn read(&self, path: &str) -> Result<(CasesFile, Sheet, Arc<Entry>), Vec<Fault>> {
         let read = std::fs::read_to_string(self.project.directory.root().join(path));
         let text = read.map_err(|error| {
             let message = format!("{path} cannot be read: {error}");
@@ -157,6 +188,22 @@ impl Suite<'_> {
         let (file, sheet) = Sheet::read::<CasesFile>(text).map_err(|faults| faults.0)?;
         let entry = self.entry(&file, &sheet).map_err(|fault| vec![fault])?;
         check(&file, &sheet)?;
+        Ok((file, sheet, entry))
+    }
+
+    /// Reads a file without running it; returns what is wrong with it.
+    fn problems(&self, file: &TestFile) -> Vec<Fault> {
+        let path = &file.path;
+        let read = match file.form {
+            Form::Cases => self.read(path).map(drop),
+            Form::Lua => scripts::load(&self.project, &self.lua, path).map(drop),
+            Form::Rhai => scripts::load(&self.project, &self.rhai, path).map(drop),
+        };
+        read.err().unwrap_or_default()
+    }
+
+    async fn cases(&self, path: &str) -> Result<(String, Vec<TestReport>), Vec<Fault>> {
+        let (file, sheet, entry) = self.read(path)?;
         let all = Exposure::ALL.iter().copied();
         let all = all.filter(|exposure| takes(&self.project, &file.service, *exposure));
         let exposures = match file.exposures.as_slice() {

@@ -250,6 +250,41 @@ fn a_name_that_is_misspelt_once_is_told_and_mended_once() {
 }
 
 #[test]
+fn a_check_reads_the_tests_too() {
+    let project = TestServer::project("rates");
+    let tests = [
+        (
+            "a_test.lua",
+            "test(\"a\", function(t)\n  t:eq(1, 1))\n",
+            ":2:13",
+        ),
+        ("a_test.rhai", "fn test_a(t) {\n    t.eq(1, 1\n}\n", ":3:1"),
+        (
+            "a.cases.yaml",
+            "service: linuxjournal.get-rat\ncases: []\n",
+            ":1:10",
+        ),
+        (
+            "b.cases.yaml",
+            "service: linuxjournal.get-rate\ncases:\n  - { name: a, inputs: {}, output: {} }\n",
+            ":3:16",
+        ),
+    ];
+    for (file, text, _) in tests {
+        project.write(&format!("tests/{file}"), text);
+    }
+    let findings = found(&project);
+    for (file, _, place) in tests {
+        let place = format!("tests/{file}{place}");
+        assert!(
+            !about(&findings, &place).is_empty(),
+            "{place}: {findings:#?}"
+        );
+    }
+    assert_eq!(findings.len(), tests.len(), "{findings:#?}");
+}
+
+#[test]
 fn a_code_is_explained_however_it_is_written() {
     let project = TestServer::project("blank");
     for code in ["KL-S101", "s101", "S101"] {
