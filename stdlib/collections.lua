@@ -33,7 +33,10 @@ local function at(value, step)
     return nil
   end
   if #value > 0 then
-    return step:find("^%d+$") and value[tonumber(step) + 1] or nil
+    if step:find("^%d+$") then
+      return value[tonumber(step) + 1]
+    end
+    return nil
   end
   return value[step]
 end
@@ -68,7 +71,13 @@ function collections.set(value, path, new)
   local node = result
   local way = steps(path)
   for index, step in way do
-    local key = #node > 0 and step:find("^%d+$") and tonumber(step) + 1 or step
+    local key = step
+    if #node > 0 then
+      key = step:find("^%d+$") and tonumber(step) + 1
+      if not key or key > #node + 1 then
+        error(("collections.set: a list has no member '%s'"):format(step), 0)
+      end
+    end
     if index == #way then
       node[key] = new
     else

@@ -18,6 +18,23 @@ local function cut(text, count)
   return text:sub(1, (utf8.offset(text, count + 1) or #text + 1) - 1)
 end
 
+local function letters(text)
+  local found = {}
+  for _, code in utf8.codes(text) do
+    found[#found + 1] = utf8.char(code)
+  end
+  return found
+end
+
+local function padding(text, count, mark)
+  mark = mark or " "
+  local missing = count - length(text)
+  if missing <= 0 or mark == "" then
+    return ""
+  end
+  return cut(mark:rep(math.ceil(missing / length(mark))), missing)
+end
+
 --- Returns a text without the white space at both ends, that of spreadsheets and web pages included.
 function strings.trim(text)
   local from, to = 1, #text
@@ -49,8 +66,8 @@ end
 
 --- Returns the parts of a text between a separator; with a limit at most so many, the last with all the rest.
 function strings.split(text, separator, limit)
-  local parts = text:split(separator)
-  if limit and #parts > limit then
+  local parts = separator == "" and letters(text) or text:split(separator)
+  if limit and limit > 0 and #parts > limit then
     parts[limit] = table.concat(parts, separator, limit)
     for index = #parts, limit + 1, -1 do
       parts[index] = nil
@@ -94,13 +111,13 @@ end
 --- Returns a text of at least so many characters: spaces, or what is given instead, go before it.
 function strings.pad_left(text, count, mark)
   text = tostring(text)
-  return (mark or " "):rep(count - length(text)) .. text
+  return padding(text, count, mark) .. text
 end
 
 --- Returns a text of at least so many characters: spaces, or what is given instead, go after it.
 function strings.pad_right(text, count, mark)
   text = tostring(text)
-  return text .. (mark or " "):rep(count - length(text))
+  return text .. padding(text, count, mark)
 end
 
 --- Returns a text of at most so many characters; one that is cut ends with a mark, `…` when left out.
