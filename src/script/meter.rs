@@ -14,7 +14,6 @@ use futures_util::task::AtomicWaker;
 
 use crate::base::{Code, Fault, Place};
 use crate::contract::{Call, CoreLocal};
-use crate::script::waits::Waits;
 
 /// How long a script runs before others get their turn.
 const TURN: Duration = Duration::from_millis(2);
@@ -73,10 +72,6 @@ pub(crate) struct Running {
     over: RefCell<Option<Fault>>,
     /// Where it was when it was last seen to hold much memory.
     seen: RefCell<Option<Place>>,
-    /// What it waits for.
-    waits: Waits,
-    /// What its branch waits for that is polled now.
-    branch: RefCell<Option<Rc<Waits>>>,
 }
 
 /// Whether a call lets others run.
@@ -126,24 +121,7 @@ impl Running {
             held: Cell::default(),
             over: RefCell::default(),
             seen: RefCell::default(),
-            waits: Waits::default(),
-            branch: RefCell::default(),
         })
-    }
-
-    /// Returns what it waits for outside of branches.
-    pub(crate) fn waits(&self) -> &Waits {
-        &self.waits
-    }
-
-    /// Adds to what its branch waits for that is polled now, or it.
-    pub(crate) fn wait_for<R>(&self, add: impl FnOnce(&Waits) -> R) -> R {
-        add(self.branch.borrow().as_deref().unwrap_or(&self.waits))
-    }
-
-    /// Makes it wait in a branch, or in none; returns the one before.
-    pub(crate) fn wait_in(&self, branch: Option<Rc<Waits>>) -> Option<Rc<Waits>> {
-        self.branch.replace(branch)
     }
 
     /// Notes where it is while it holds much memory.

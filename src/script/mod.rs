@@ -23,7 +23,6 @@ mod session;
 mod telling;
 #[cfg(test)]
 mod tests;
-mod waits;
 mod written;
 
 use std::rc::Rc;

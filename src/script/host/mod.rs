@@ -26,9 +26,9 @@ pub(crate) mod uuid;
 pub(crate) mod xml;
 mod zone;
 
-use std::rc::Rc;
+use tokio::sync::SemaphorePermit;
 
-use crate::base::{Code, Fault, LocalBoxFuture, Value};
+use crate::base::{Code, Fault};
 use crate::contract::{Args, Call, Effect, HostFn, Receiver, Type};
 
 /// All host functions but those of connections, which their kinds declare, in the order the reference shows them.
@@ -96,21 +96,13 @@ pub(crate) fn admit(call: &Call, function: &HostFn, args: &Args) -> Result<(), F
     Ok(())
 }
 
-/// Lets an outgoing call wait until it may be under way.
-pub(crate) fn in_turn(
-    call: &Rc<Call>,
-    function: &HostFn,
-    future: LocalBoxFuture<'static, Result<Value, Fault>>,
-) -> LocalBoxFuture<'static, Result<Value, Fault>> {
+/// Waits until an outgoing call may be under way. Its turn lasts until the permit is dropped.
+pub(crate) async fn turn<'a>(call: &'a Call, function: &HostFn) -> Option<SemaphorePermit<'a>> {
     if function.effect != Effect::Network {
-        return future;
+        return None;
     }
-    let call = Rc::clone(call);
-    Box::pin(async move {
-        // Nobody closes it.
-        let _turn = call.outgoing_turns.acquire().await.ok();
-        future.await
-    })
+    // Nobody closes it.
+    call.outgoing_turns.acquire().await.ok()
 }
 
 /// Checks how many arguments a host function was given.

@@ -17,7 +17,6 @@ use crate::script::lua::memory::MemoryGuard;
 use crate::script::lua::vm;
 use crate::script::meter::Running;
 use crate::script::telling;
-use crate::script::waits::{given_up, waited};
 
 /// The table a function belongs to, by address: `ctx.kvdb:get(k)` and `ctx.kvdb.get(k)` mean the same.
 pub(crate) type Owner = Rc<Cell<usize>>;
@@ -139,15 +138,10 @@ impl Bound {
                     bound.enter(&lua, given)?
                 };
                 let Entered { running, telling } = entered;
+                let _turn = host::turn(&running.call, bound.function).await;
                 // It may panic before it returns a future, too.
-                let future = async {
-                    let future = call(Rc::clone(&running.call), args);
-                    let future = host::in_turn(&running.call, bound.function, future);
-                    let wait = running.wait_for(|waits| waits.hold(future));
-                    waited(&wait).await
-                };
+                let future = async { call(Rc::clone(&running.call), args).await };
                 let result = AssertUnwindSafe(future).catch_unwind().await;
-                let result = result.map(|done| done.unwrap_or_else(|| Err(given_up())));
                 let _lifted = MemoryGuard::set(&lua, 0);
                 bound.leave(&lua, bound.settle(&running, telling, result)?)
             }
@@ -216,15 +210,13 @@ impl Bound {
         future: LocalBoxFuture<'static, Result<Value, Fault>>,
     ) -> mlua::Result<mlua::Value> {
         let (bound, own) = (self.clone(), lua.weak());
-        let running = Rc::clone(&entered.running);
-        let future = Box::pin(async move {
+        let pending = Pending(Box::pin(async move {
             let result = AssertUnwindSafe(future).catch_unwind().await;
             let value = bound.settle(&entered.running, entered.telling, result)?;
             let lua = own.upgrade();
             let _lifted = MemoryGuard::set(&lua, 0);
             bound.leave(&lua, value)
-        });
-        let pending = Pending(running.wait_for(|waits| waits.hold(future)));
+        }));
         lua.create_userdata(pending).map(mlua::Value::UserData)
     }
 

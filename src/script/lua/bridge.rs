@@ -6,11 +6,10 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, Table};
 
-use crate::base::{Code, Fault};
+use crate::base::{Code, Fault, LocalBoxFuture};
 use crate::script::lua::diagnostic;
 use crate::script::lua::object::{JsonNull, Raised};
 use crate::script::meter::Meter;
-use crate::script::waits::{Wait, given_up, waited};
 
 /// The helpers of one VM. Closures of the VM share it.
 pub(crate) struct Bridge {
@@ -123,14 +122,13 @@ pub(crate) fn script_error(message: impl Into<String>) -> mlua::Error {
 }
 
 /// What a host function has begun, on its way to be waited for.
-pub(crate) struct Pending(pub(crate) Rc<Wait<mlua::Result<mlua::Value>>>);
+pub(crate) struct Pending(pub(crate) LocalBoxFuture<'static, mlua::Result<mlua::Value>>);
 
 impl mlua::UserData for Pending {}
 
 async fn wait(_: Lua, pending: mlua::AnyUserData) -> mlua::Result<mlua::Value> {
-    let Pending(wait) = pending.take()?;
-    let done = waited(&wait).await;
-    done.unwrap_or_else(|| Err(raise(given_up())))
+    let Pending(future) = pending.take()?;
+    future.await
 }
 
 /// Turns what `pcall` caught into what the script sees.

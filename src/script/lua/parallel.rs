@@ -1,31 +1,20 @@
 //! `parallel{ f, g }`: runs functions of a script at the same time and returns their results in order.
 
-use std::rc::Rc;
-
 use mlua::{Function, Lua, MultiValue, Table};
 
 use crate::base::{Fault, with_article};
-use crate::script::context::no_call;
 use crate::script::lua::bridge::raise;
-use crate::script::meter::Meter;
 use crate::script::parallel::{self, refuse};
-use crate::script::waits::Branch;
 
 /// Adds `parallel` to the globals. Must run before `coroutine` is removed.
-pub(crate) fn install(lua: &Lua, meter: &Rc<Meter>) -> mlua::Result<()> {
-    let meter = Rc::clone(meter);
-    let parallel = lua.create_async_function(move |_, list: Table| {
-        let running = meter.running();
-        async move {
-            let running = running.ok_or_else(|| raise(no_call("parallel")))?;
-            let functions = functions(&list).map_err(raise)?;
-            let branches = functions.into_iter().map(|function| {
-                let call = async move { function.call_async::<mlua::Value>(()).await };
-                Branch::new(Rc::clone(&running), call)
-            });
-            let results = parallel::run(branches).await;
-            results.map(MultiValue::from_iter)
-        }
+pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
+    let parallel = lua.create_async_function(|_, list: Table| async move {
+        let functions = functions(&list).map_err(raise)?;
+        let running = functions
+            .into_iter()
+            .map(|function| async move { function.call_async::<mlua::Value>(()).await });
+        let results = parallel::run(running).await;
+        results.map(MultiValue::from_iter)
     })?;
     lua.globals().raw_set("parallel", parallel)
 }

@@ -19,7 +19,6 @@ use crate::script::lua::vm::{Parts, Vm, text_of};
 use crate::script::meter::{Manners, Meter, Running};
 use crate::script::poll::{Bounds, Metered};
 use crate::script::program::{Program, Runner};
-use crate::script::waits::Ends;
 
 /// How much memory the VMs of one core may hold together, in bytes.
 const CORE_MEMORY: usize = 256 << 20;
@@ -210,7 +209,6 @@ impl Instance {
     ) -> Result<Answer, Fault> {
         let limits = ctx.limits;
         let observed = program.begin(core, ctx);
-        let _ends = Ends(Rc::clone(&observed.running));
         let opened = self.entry.open(&self.vm.lua, &self.vm.bridge, input);
         let (entry, arguments) = opened.map_err(|error| diagnostic::fault_of(&error))?;
         let bounds = Bounds {

@@ -66,7 +66,7 @@ impl Vm {
         libraries(&lua, &bridge, tables)?;
         classes(&lua, &bridge, tables)?;
         let context = Context::install(&lua, &bridge, tables, parts.declaration)?;
-        parallel::install(&lua, parts.meter)?;
+        parallel::install(&lua)?;
         print(&lua, &bridge)?;
         loader.install(&lua, &env)?;
         sandbox::close(&lua, &env)?;
@@ -130,9 +130,21 @@ fn interrupt(lua: &Lua, meter: &Rc<Meter>) {
             relieve(lua, &meter, &collected);
             Ok(VmState::Continue)
         }
+        Verdict::Yield if is_waiting(lua) => Ok(VmState::Continue),
         Verdict::Yield => Ok(VmState::Yield),
         Verdict::Over(fault) => Err(raise(placed(lua, &meter, fault))),
     });
+}
+
+/// Tells whether a coroutine is about to wait, inside the loop by which mlua polls. It gives way there anyway; and one
+/// that is given up is made to let go of what it waits for only if it stopped where that loop yields: stopped elsewhere, it
+/// would hold that until its VM is collected, which may be never.
+fn is_waiting(lua: &Lua) -> bool {
+    let polls = |debug: &mlua::debug::Debug<'_>| {
+        let source = debug.source().source;
+        source.is_some_and(|source| source == "=__mlua_async_poll")
+    };
+    (0..2).any(|level| lua.inspect_stack(level, polls).unwrap_or(false))
 }
 
 /// Collects garbage when a script nears its memory limit, so that only what it holds counts. `collected` is what was

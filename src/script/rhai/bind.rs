@@ -283,13 +283,11 @@ fn run(function: &'static HostFn, running: &Rc<Running>, args: Args) -> Result<V
         }
         HostCall::Wait(call) => {
             let own = Rc::clone(&running.call);
-            match std::panic::catch_unwind(AssertUnwindSafe(|| call(own, args))) {
-                Ok(future) => {
-                    let future = host::in_turn(&running.call, function, future);
-                    later(function, running, future)
-                }
-                Err(panic) => settle(running, function, Err(panic)),
-            }
+            let future = async move {
+                let _turn = host::turn(&own, function).await;
+                call(Rc::clone(&own), args).await
+            };
+            later(function, running, future)
         }
         HostCall::Either(call) => {
             let begun = std::panic::catch_unwind(AssertUnwindSafe(|| call(&running.call, args)));
