@@ -236,7 +236,7 @@ impl Range {
         }
         let before = self.server.cpu_if_alive().unwrap_or_default();
         let mut fresh = self.attacked(&seen.attack);
-        if fresh.outcome == "hang" {
+        if matches!(fresh.outcome.as_str(), "abort" | "hang") {
             self.server.kill();
             self.server.start_again();
             self.pid.store(self.server.pid(), Ordering::Release);
@@ -294,9 +294,9 @@ impl Range {
             Ok(reply) => (outcome(reply.status, &reply.body), reply.body),
             Err(error) if error.contains("timed out") => ("hang".to_owned(), error),
             Err(error) => {
-                // It takes a moment to die.
+                // It takes a moment to die, and on a busy machine a longer one.
                 let begun = Instant::now();
-                while self.server.is_alive() && begun.elapsed() < Duration::from_secs(2) {
+                while self.server.is_alive() && begun.elapsed() < Duration::from_secs(20) {
                     std::thread::park_timeout(Duration::from_millis(5));
                 }
                 let what = if self.server.is_alive() {
