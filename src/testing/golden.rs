@@ -19,8 +19,10 @@ pub(crate) enum Golden {
 
 /// Returns the path of a golden file, relative to the project.
 pub(super) fn path(file: &str, case: &str, exposure: Exposure) -> String {
-    let name = file.rsplit('/').next().unwrap_or(file);
+    let name = file.strip_prefix("tests/").unwrap_or(file);
     let name = name.strip_suffix(".cases.yaml").unwrap_or(name);
+    // Files of one name in two directories have golden files of their own.
+    let name = name.replace('/', ".");
     let ending = match exposure {
         Exposure::Direct | Exposure::Json => "json",
         Exposure::Xml | Exposure::Soap11 | Exposure::Soap12 => "xml",
@@ -85,6 +87,9 @@ mod tests {
             "Explicit date (2013)",
             Exposure::Soap12,
         );
-        assert_eq!(path, "tests/golden/get_rate.explicit-date-2013.soap12.xml");
+        let wanted = "tests/golden/a.get_rate.explicit-date-2013.soap12.xml";
+        assert_eq!(path, wanted);
+        let path = super::path("tests/x.cases.yaml", "y", Exposure::Json);
+        assert_eq!(path, "tests/golden/x.y.json.json");
     }
 }
