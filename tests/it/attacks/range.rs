@@ -190,14 +190,26 @@ impl Range {
 
     /// Runs attacks one after the other, while the neighbours are asked; returns what was seen, and what the neighbours
     /// had to bear.
-    pub(super) fn run(&mut self, attacks: &[Attack]) -> (Vec<Seen>, Watch) {
+    /// One whose problem is `meant` is not run again.
+    pub(super) fn run(
+        &mut self,
+        attacks: &[Attack],
+        meant: impl Fn(&Seen) -> bool,
+    ) -> (Vec<Seen>, Watch) {
         let mut watch = Watch::default();
         let mut all = Vec::new();
         for attack in attacks {
             let (seen, watched) = self.watched(attack);
             watch.add(&watched);
             // Thrice: on a machine with much to do, a quarter of a second of the processor may take five.
-            let seen = (0..3).fold(seen, |seen, _| self.again_alone(seen));
+            let again = |seen: Seen, _| {
+                if meant(&seen) {
+                    seen
+                } else {
+                    self.again_alone(seen)
+                }
+            };
+            let seen = (0..3).fold(seen, again);
             all.push(seen);
         }
         (all, watch)
