@@ -76,14 +76,20 @@ impl Index {
         self.by_kind.get(&kind)?.get(place)
     }
 
+    /// Returns the functions of every place.
+    fn everywhere(&self) -> impl Iterator<Item = (Kind, &'static str, &Names)> {
+        let kinds = self.by_kind.iter();
+        kinds.flat_map(|(kind, places)| {
+            let places = places.iter();
+            places.map(move |(place, names)| (*kind, *place, names))
+        })
+    }
+
     /// Returns the functions of a name, on all places.
     fn all(&self, name: &str) -> Arc<[(Kind, &'static str, &'static HostFn)]> {
-        let kinds = self.by_kind.iter();
-        let places =
-            kinds.flat_map(|(kind, places)| places.iter().map(move |place| (*kind, place)));
-        let found = places.filter_map(|(kind, (place, names))| {
+        let found = self.everywhere().filter_map(|(kind, place, names)| {
             let function = names.get(name).copied()?;
-            Some((kind, *place, function))
+            Some((kind, place, function))
         });
         found.collect()
     }
@@ -108,11 +114,10 @@ impl Index {
     /// Returns the names of functions, each with the most arguments it may be called with, on places that `holds`.
     fn arities(&self, holds: impl Fn(Kind, &str) -> bool) -> BTreeMap<&'static str, usize> {
         let mut arities = BTreeMap::new();
-        let kinds = self.by_kind.iter();
-        let places =
-            kinds.flat_map(|(kind, places)| places.iter().map(move |place| (*kind, place)));
-        let held = places.filter(|(kind, (place, _))| holds(*kind, place));
-        for (name, function) in held.flat_map(|(_, (_, names))| names) {
+        let held = self
+            .everywhere()
+            .filter(|(kind, place, _)| holds(*kind, place));
+        for (name, function) in held.flat_map(|(_, _, names)| names) {
             let open = function.args.last().is_some_and(|arg| arg.ty == Type::Rest);
             // One more, so that too many are explained.
             let most = if open { MOST } else { function.args.len() + 1 };
