@@ -226,96 +226,54 @@ pub(crate) fn start_cores(
     let mut threads = Vec::new();
     let mut queues = Vec::new();
     for index in 0..count.long {
-        let seat = Seat::long(index);
-        queues.push(start_core(seat, shared, &mut threads)?);
+        let (queue, work) = mpsc::channel(QUEUE);
+        let shared = Arc::clone(shared);
+        let run = move || run_long(index, work, &shared);
+        threads.push(start_thread(&format!("long-{index}"), run)?);
+        queues.push(queue);
     }
     let long = (count.long > 0).then(|| Dispatch::new(queues));
     let mut queues = Vec::new();
     for index in 0..count.cores.max(1) {
-        let seat = Seat::shared(index, long.clone());
-        queues.push(start_core(seat, shared, &mut threads)?);
+        let (queue, work) = mpsc::channel(QUEUE);
+        let (shared, long) = (Arc::clone(shared), long.clone());
+        let (started, outcome) = std::sync::mpsc::channel();
+        let run = move || {
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                // The starter waits for this word; it cannot be gone.
+                Err(error) => return started.send(Err(error)).unwrap_or_default(),
+            };
+            started.send(Ok(())).unwrap_or_default();
+            let core = Rc::new(Core::with_long(index, long));
+            runtime.block_on(serve_core(core, work, shared));
+        };
+        let name = format!("core-{index}");
+        threads.push(start_thread(&name, run)?);
+        match outcome.recv() {
+            Ok(Ok(())) => queues.push(queue),
+            Ok(Err(error)) => return Err(no_start(&name, &error)),
+            Err(error) => return Err(no_start(&name, &error)),
+        }
     }
     Ok((Dispatch::new(queues), threads))
 }
 
-/// What becomes a core once its thread runs.
-struct Seat {
-    name: String,
-    index: usize,
-    /// The way to the long cores; `None` makes no difference to those themselves.
-    long: Option<Dispatch>,
-    /// Whether it takes messages.
-    shared: bool,
+fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fault> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let thread = thread.stack_size(STACK).spawn(run);
+    thread.map_err(|error| no_start(name, &error))
 }
 
-impl Seat {
-    fn shared(index: usize, long: Option<Dispatch>) -> Self {
-        let name = format!("core-{index}");
-        Self {
-            name,
-            index,
-            long,
-            shared: true,
-        }
-    }
-
-    fn long(index: usize) -> Self {
-        let name = format!("long-{index}");
-        Self {
-            name,
-            index,
-            long: None,
-            shared: false,
-        }
-    }
-
-    async fn serve(self, work: mpsc::Receiver<Work>, shared: Arc<Shared>) {
-        let core = Rc::new(Core::with_long(self.index, self.long));
-        if self.shared {
-            serve_core(core, work, shared).await;
-        } else {
-            serve_long(core, work, shared).await;
-        }
-    }
+fn no_start(name: &str, error: &dyn std::fmt::Display) -> Fault {
+    let message = format!("thread {name} does not start: {error}");
+    Fault::new(Code::Internal, message)
 }
 
-fn start_core(
-    seat: Seat,
-    shared: &Arc<Shared>,
-    threads: &mut Vec<JoinHandle<()>>,
-) -> Result<mpsc::Sender<Work>, Fault> {
-    let (queue, work) = mpsc::channel(QUEUE);
-    let (name, shared) = (seat.name.clone(), Arc::clone(shared));
-    let failed = |error: &dyn std::fmt::Display| {
-        Fault::new(
-            Code::Internal,
-            format!("thread {name} does not start: {error}"),
-        )
-    };
-    let (started, outcome) = std::sync::mpsc::channel();
-    let run = move || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let built = builder
-            .enable_all()
-            .build_local(tokio::runtime::LocalOptions::default());
-        let runtime = match built {
-            Ok(runtime) => runtime,
-            // The starter waits for this word; it cannot be gone.
-            Err(error) => return started.send(Err(error)).unwrap_or_default(),
-        };
-        started.send(Ok(())).unwrap_or_default();
-        runtime.block_on(seat.serve(work, shared));
-    };
-    let thread = std::thread::Builder::new()
-        .name(name.clone())
-        .stack_size(STACK);
-    let thread = thread.spawn(run).map_err(|error| failed(&error))?;
-    match outcome.recv() {
-        Ok(Ok(())) => threads.push(thread),
-        Ok(Err(error)) => return Err(failed(&error)),
-        Err(error) => return Err(failed(&error)),
-    }
-    Ok(queue)
+fn runtime() -> std::io::Result<tokio::runtime::LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
 }
 
 /// What runs on a core now.
@@ -368,12 +326,36 @@ pub(crate) async fn serve_core(
 }
 
 /// Runs a core for long calls. It outlives those that hand calls over, or their last calls could not end.
-async fn serve_long(core: Rc<Core>, mut queue: mpsc::Receiver<Work>, shared: Arc<Shared>) {
+///
+/// Many never get one: until the first it is a thread that waits, and takes next to no memory.
+fn run_long(index: usize, mut work: mpsc::Receiver<Work>, shared: &Arc<Shared>) {
+    while let Some(first) = work.blocking_recv() {
+        if matches!(first, Work::Sweep) {
+            continue; // Nothing ran here that could have left something behind.
+        }
+        match runtime() {
+            Ok(runtime) => {
+                let core = Rc::new(Core::new(index));
+                return runtime.block_on(serve_long(&core, first, work, shared));
+            }
+            // Whoever waits for the call is told that there is nobody to run it; the next one may have more luck.
+            Err(error) => tracing::error!(%error, index, "A core for long calls does not start."),
+        }
+    }
+}
+
+async fn serve_long(
+    core: &Rc<Core>,
+    first: Work,
+    mut queue: mpsc::Receiver<Work>,
+    shared: &Arc<Shared>,
+) {
     let running = Rc::new(Running::default());
+    take(core, shared, &running, first);
     loop {
         tokio::select! {
             work = queue.recv() => match work {
-                Some(work) => take(&core, &shared, &running, work),
+                Some(work) => take(core, shared, &running, work),
                 None => break,
             },
             () = shared.tasks.hard.cancelled() => break,
