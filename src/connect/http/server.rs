@@ -339,7 +339,7 @@ fn run_long(index: usize, mut work: mpsc::Receiver<Work>, shared: &Arc<Shared>) 
                 return runtime.block_on(serve_long(&core, first, work, shared));
             }
             // Whoever waits for the call is told that there is nobody to run it; the next one may have more luck.
-            Err(error) => tracing::error!(%error, index, "A core for long calls does not start."),
+            Err(error) => tracing::error!(%error, "A core for long calls does not start."),
         }
     }
 }

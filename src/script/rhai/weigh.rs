@@ -3,12 +3,11 @@
 //! The variables of the running function are within reach, those of its callers are not: they count as they were seen
 //! when they ran. Texts are shared, so a large one counts once, however many functions hand it on.
 
-use std::time::Instant;
-
 use rhai::{Dynamic, Engine};
 use rustc_hash::FxHashSet;
 
 use crate::base::{Code, Fault};
+use crate::script::meter::thread_cpu;
 use crate::script::rhai::bind::raise;
 use crate::script::rhai::fiber::{self, Chore};
 
@@ -41,13 +40,17 @@ pub(crate) fn install(engine: &mut Engine) {
             // The error gets the place of the variable. It can be caught, but there are only some steps left.
             Chore::End(over) => return Err(raise(over)),
         };
-        let begun = Instant::now();
+        let begun = thread_cpu();
         let limit = task.running.call.ctx.limits.memory;
         let own = context.scope().iter_raw().map(|(_, _, value)| value);
         let payload = task.response.payload.borrow();
         let level = context.call_level();
         let fits = fiber::loads(|loads| weigh(loads, level, own, &payload, limit));
-        fiber::weighed(begun.elapsed());
+        // The time of the processor: while the thread waits for it, the script makes nothing that would have to be weighed.
+        let took = thread_cpu()
+            .zip(begun)
+            .map(|(now, begun)| now.saturating_sub(begun));
+        fiber::weighed(took.unwrap_or_default());
         if fits.unwrap_or(true) {
             return Ok(None);
         }
